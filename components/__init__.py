@@ -1,0 +1,1 @@
+"""The pipeline stages, importable as `seqpipe.components`."""

@@ -1,0 +1,1 @@
+"""Data sets and files as corpora, importable as `seqpipe.corpora`."""

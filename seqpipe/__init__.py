@@ -1,0 +1,30 @@
+"""Recurrent networks as ordinary spaCy pipeline stages."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqpipe.errors import SeqpipeError
+    from seqpipe.text.codec import Codec
+
+__version__ = "0.1.0"
+__all__ = ["Codec", "SeqpipeError", "__version__"]
+
+# In a checkout the rooms `components` and `corpora` stand beside this folder; in a wheel, inside it.
+if not (Path(__file__).parent / "components").is_dir():
+    __path__.append(str(Path(__file__).parent.parent))
+
+_HOMES = {"Codec": "seqpipe.text.codec", "SeqpipeError": "seqpipe.errors"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'seqpipe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

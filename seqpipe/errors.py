@@ -1,0 +1,141 @@
+"""Everything seqpipe raises on purpose.
+
+SeqpipeError
+├── CodecError          a tokenizer.json that is missing, damaged or of another kind
+├── DataError           a corpus that cannot be read as asked
+│   ├── SourceMissing       no such file, folder or data set
+│   ├── SplitMissing        the data set has no such part
+│   ├── ColumnMissing       the table has no such column
+│   └── DataEmpty           nothing usable is left
+├── StageError          a stage asked for something it cannot do
+│   ├── NotInitialized      used before `initialize` or training
+│   ├── LabelsFixed         a label that comes too late
+│   ├── LabelUnknown        a document labelled with what the stage never saw
+│   └── RehearsalRefused    `nlp.rehearse` on a stage that does not offer it
+├── SettingError        a setting whose value is not allowed
+├── DeviceMissing       a device that torch cannot give
+├── OutputInUse         a folder or file that holds another run
+├── CheckpointError     a run that cannot be continued as asked
+└── UsageError          a command line that makes no sense
+
+Each takes facts and writes its own sentence: what was given, what is allowed, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+def listed(names: Iterable[str], *, most: int = 12) -> str:
+    """`a, b and c`, shortened when there are many."""
+    names = list(names)
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    if len(names) < 2:
+        return "".join(names) or "nothing"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """` Did you mean …?` when something looks alike, else nothing."""
+    close = get_close_matches(name, names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+class SeqpipeError(Exception):
+    """The root: catch it to catch all that seqpipe raises on purpose."""
+
+
+class CodecError(SeqpipeError):
+    def __init__(self, source: object, reason: str) -> None:
+        super().__init__(f"No codec can be read from {source}: {reason}.")
+
+
+class DataError(SeqpipeError):
+    """A corpus that cannot be read as asked."""
+
+
+class SourceMissing(DataError):
+    def __init__(self, data: str, *, near: Sequence[str] = ()) -> None:
+        here = f" Beside it there are {listed(near)}." if near else ""
+        super().__init__(f"There is no file, folder or data set {data!r}.{here}")
+
+
+class SplitMissing(DataError):
+    def __init__(self, data: str, split: str, splits: Sequence[str]) -> None:
+        super().__init__(
+            f"{data!r} has no split {split!r}: it has {listed(splits)}.{nearest(split, splits)}"
+        )
+
+
+class ColumnMissing(DataError):
+    def __init__(self, data: str, column: str, columns: Sequence[str]) -> None:
+        super().__init__(
+            f"{data!r} has no column {column!r}: it has {listed(columns)}."
+            f"{nearest(column, columns)}"
+        )
+
+
+class DataEmpty(DataError):
+    def __init__(self, data: str, wanted: str = "usable row") -> None:
+        super().__init__(f"{data!r} holds no {wanted}.")
+
+
+class StageError(SeqpipeError):
+    """A stage asked for something it cannot do."""
+
+
+class NotInitialized(StageError):
+    def __init__(self, stage: str) -> None:
+        super().__init__(
+            f"The stage {stage!r} has no weights yet: train it, load it, or call nlp.initialize()."
+        )
+
+
+class LabelsFixed(StageError):
+    def __init__(self, stage: str, label: str, labels: Sequence[str]) -> None:
+        super().__init__(
+            f"The stage {stage!r} has its output for {listed(labels)} already, so {label!r} comes "
+            "too late: add labels before nlp.initialize(), or train a new stage."
+        )
+
+
+class LabelUnknown(StageError):
+    def __init__(self, stage: str, label: str, labels: Sequence[str]) -> None:
+        super().__init__(
+            f"The stage {stage!r} was initialized with the labels {listed(labels)}; an example "
+            f"carries {label!r}.{nearest(label, labels)}"
+        )
+
+
+class RehearsalRefused(StageError):
+    def __init__(self, stage: str) -> None:
+        super().__init__(
+            f"The stage {stage!r} cannot rehearse: mix some of the old examples into the new ones "
+            "and call nlp.update() instead."
+        )
+
+
+class SettingError(SeqpipeError):
+    def __init__(self, setting: str, value: object, allowed: str) -> None:
+        super().__init__(f"The setting {setting} = {value!r} is not allowed: give {allowed}.")
+
+
+class DeviceMissing(SeqpipeError):
+    def __init__(self, device: str, reason: str) -> None:
+        super().__init__(f"The device {device!r} cannot be used: {reason}. Give 'cpu' or 'auto'.")
+
+
+class OutputInUse(SeqpipeError):
+    def __init__(self, path: object, ways: str = "--overwrite or --resume") -> None:
+        super().__init__(f"{path} is in use: name another output, or say {ways}.")
+
+
+class CheckpointError(SeqpipeError):
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"The run in {path} cannot be continued: {reason}.")
+
+
+class UsageError(SeqpipeError):
+    """A command line that makes no sense; the sentence is the caller's."""

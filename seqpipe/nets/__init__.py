@@ -1,0 +1,1 @@
+"""Plain torch modules, one noun a file; they know neither text nor spaCy."""

@@ -1,0 +1,1 @@
+"""Strings to ids to padded tensors; knows neither nets nor spaCy."""

@@ -1,0 +1,1 @@
+"""One way to learn: the learner, the loop around it, what it saves and how it is scored."""
