@@ -6,7 +6,8 @@ SeqpipeError
 │   ├── SourceMissing       no such file, folder or data set
 │   ├── SplitMissing        the data set has no such part
 │   ├── ColumnMissing       the table has no such column
-│   └── DataEmpty           nothing usable is left
+│   ├── DataEmpty           nothing usable is left
+│   └── RowsUnreadable      encoded rows that are missing or damaged
 ├── StageError          a stage asked for something it cannot do
 │   ├── NotInitialized      used before `initialize` or training
 │   ├── LabelsFixed         a label that comes too late
@@ -80,6 +81,13 @@ class ColumnMissing(DataError):
 class DataEmpty(DataError):
     def __init__(self, data: str, wanted: str = "usable row") -> None:
         super().__init__(f"{data!r} holds no {wanted}.")
+
+
+class RowsUnreadable(DataError):
+    def __init__(self, folder: object, reason: str) -> None:
+        super().__init__(
+            f"No encoded rows can be read from {folder}: {reason}. Encode the texts anew."
+        )
 
 
 class StageError(SeqpipeError):

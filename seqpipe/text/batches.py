@@ -1,0 +1,82 @@
+"""Rows of near-equal length side by side, under a budget of cells, and the order put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqpipe.errors import SettingError
+from seqpipe.text.rows import Rows
+from seqpipe.text.units import PAD
+
+T = TypeVar("T")
+
+# The share of its length by which a row may change its neighbours from one epoch to the next: what
+# it costs in padding stays below it, and without it long rows would meet the same rows each time.
+_NOISE = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Padded rows, and where each of them stood in what was given."""
+
+    ids: Tensor  # (B, S) int64
+    lengths: Tensor  # (B,) int64
+    rows: NDArray[np.int64]  # (B,)
+
+
+def plan(lengths: NDArray[Any], *, budget: int, rows: int) -> list[NDArray[np.int64]]:
+    """By length, shortest first; a row longer than the budget goes alone."""
+    return _cut(np.argsort(lengths, kind="stable"), lengths, budget, rows)
+
+
+def shuffled(
+    lengths: NDArray[Any], *, budget: int, rows: int, seed: int, epoch: int
+) -> list[NDArray[np.int64]]:
+    """Other neighbours and another order each epoch, the same for the same seed and epoch."""
+    chance = np.random.default_rng((seed, epoch))
+    spread = chance.random(len(lengths)) * (1 + _NOISE * np.asarray(lengths))
+    parts = _cut(np.argsort(lengths + spread, kind="stable"), lengths, budget, rows)
+    return [parts[i] for i in chance.permutation(len(parts))]
+
+
+def collate(encoded: Sequence[NDArray[np.int32]] | Rows, rows: NDArray[Any]) -> Batch:
+    """Padded to the longest row, and to one column at least: recurrent layers take no fewer."""
+    picked = [encoded[i] for i in rows.tolist()]
+    lengths = np.fromiter(map(len, picked), np.int64, len(picked))
+    ids = np.full((len(picked), max(lengths.max(initial=0), 1)), PAD, np.int64)
+    for i, row in enumerate(picked):
+        ids[i, : len(row)] = row
+    return Batch(torch.from_numpy(ids), torch.from_numpy(lengths), rows.astype(np.int64))
+
+
+def restore(parts: Iterable[tuple[NDArray[Any], Sequence[T]]], count: int) -> list[T]:
+    """The results of all batches in the order in which their rows were given."""
+    found: dict[int, T] = {}
+    for rows, results in parts:
+        found.update(zip(rows.tolist(), results, strict=True))
+    return [found[i] for i in range(count)]
+
+
+def _cut(
+    order: NDArray[np.int64], lengths: NDArray[Any], budget: int, rows: int
+) -> list[NDArray[np.int64]]:
+    for name, value in (("budget", budget), ("rows", rows)):
+        if value < 1:
+            raise SettingError(name, value, "a whole number from 1 on")
+    ordered = np.asarray(lengths)[order]
+    counts = np.arange(1, rows + 1)
+    parts: list[NDArray[np.int64]] = []
+    at = 0
+    while at < len(order):
+        longest = np.maximum.accumulate(ordered[at : at + rows])
+        fits = int(np.searchsorted(longest * counts[: len(longest)], budget, side="right"))
+        parts.append(order[at : at + max(fits, 1)])
+        at += max(fits, 1)
+    return parts

@@ -1,0 +1,226 @@
+"""Text to ids and back, with the place of every piece in the text as it was given."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from seqpipe.errors import CodecError, SettingError
+from seqpipe.text.units import (
+    BOS,
+    CHAR,
+    EOS,
+    PAD,
+    SPECIALS,
+    UNK,
+    WORD,
+    Memo,
+    Unit,
+    chunks,
+    train_tokenizer,
+    well_formed,
+)
+
+__all__ = ["BOS", "EOS", "PAD", "UNK", "Aligned", "Codec", "Ids", "Unit"]
+
+Ids = NDArray[np.int32]
+
+_AT_ONCE = 1024  # texts: bounds what the tokenizer holds besides the ids
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aligned:
+    """The ids of one text and where in it each piece begins and ends, in characters."""
+
+    ids: Ids  # (S,)
+    offsets: Ids  # (S, 2)
+
+
+class Codec:
+    """A `tokenizers.Tokenizer` of one of our units; takes the tokenizer over as its own."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._adopt(tokenizer, "the tokenizer given")
+
+    def _adopt(self, tokenizer: Tokenizer, source: object) -> None:
+        self.unit: Unit = _unit_of(json.loads(tokenizer.to_str()), source)
+        self._pieces = _pieces_of(tokenizer, source)
+        # Not kept in tokenizer.json, so it must be said each time: a text that spells out the name
+        # of a special token is text.
+        tokenizer.encode_special_tokens = True
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+        self._by_chunk = Memo(self._chunk_bytes)
+        self._by_word = Memo(self._word_id)
+        self._table: Ids | None = None
+        ways: dict[Unit, Callable[[Sequence[str]], list[Ids]]] = {
+            "word": self._encode_words,
+            "char": self._encode_chars,
+        }
+        self._encode_some = ways.get(self.unit, self._encode_bytes)
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        *,
+        unit: Unit = "word",
+        size: int = 20000,
+        min_count: int = 1,
+        lower: bool = True,
+    ) -> Codec:
+        """Learns at most `size` pieces, specials included; `lower` counts for words alone."""
+        return cls(train_tokenizer(texts, unit=unit, size=size, min_count=min_count, lower=lower))
+
+    @property
+    def lossless(self) -> bool:
+        """Whether `decode(encode(text))` gives back every text that is free of lone surrogates.
+
+        Characters give back every text of known characters, which is less than every text.
+        """
+        return self.unit in ("bpe", "unigram")
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def encode(self, texts: Sequence[str]) -> list[Ids]:
+        """One array of ids a text, without BOS and EOS; an empty text gives an empty array."""
+        parts = (texts[at : at + _AT_ONCE] for at in range(0, len(texts), _AT_ONCE))
+        return [ids for part in parts for ids in self._encode_some(part)]
+
+    def encode_words(self, docs: Sequence[Sequence[str]]) -> list[Ids]:
+        """One id for each word given; a word that is not one piece of the vocabulary is UNK."""
+        if self.unit != "word":
+            raise SettingError("unit", self.unit, "a codec of words, which alone has an id a word")
+        find = self._by_word.__getitem__
+        return [np.fromiter(map(find, words), np.int32, len(words)) for words in docs]
+
+    def align(self, text: str) -> Aligned:
+        """The same ids as `encode`, and the offsets of their pieces in the text as given."""
+        found = self._tokenizer.encode(well_formed(text), add_special_tokens=False)
+        offsets = np.array(found.offsets, np.int32).reshape(-1, 2)
+        return Aligned(np.array(found.ids, np.int32), offsets)
+
+    def decode(self, ids: Sequence[int] | Ids) -> str:
+        """Specials are left out; words are joined by a space."""
+        return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)
+
+    def piece(self, id: int) -> str:
+        """The entry of the vocabulary; in units of bytes each character stands for one byte."""
+        if not 0 <= id < len(self):
+            raise SettingError("id", id, f"a whole number from 0 to {len(self) - 1}")
+        return self._pieces[id]
+
+    def pieces(self) -> list[str]:
+        """The vocabulary in the order of ids."""
+        return list(self._pieces)
+
+    def to_bytes(self) -> bytes:
+        """The text of tokenizer.json."""
+        return self._tokenizer.to_str(pretty=True).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Codec:
+        """Refuses what `to_bytes` has not written."""
+        return cls._read(data, "the bytes given")
+
+    def save(self, path: Path | str) -> None:
+        """Writes beside the path and renames, so that a reader never sees half a file."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        beside.write_bytes(self.to_bytes())
+        beside.replace(path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Codec:
+        """Refuses a file that is missing, damaged or not one of ours in one sentence."""
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise CodecError(path, error.strerror or str(error)) from error
+        return cls._read(data, path)
+
+    @classmethod
+    def _read(cls, data: bytes, source: object) -> Codec:
+        try:
+            tokenizer = Tokenizer.from_str(data.decode())
+        except Exception as error:  # the tokenizers library raises nothing more precise
+            raise CodecError(source, f"it is not a whole tokenizer.json ({error})") from error
+        codec = cls.__new__(cls)
+        codec._adopt(tokenizer, source)
+        return codec
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Codec], tuple[bytes]]:
+        return type(self).from_bytes, (self.to_bytes(),)
+
+    def _encode_words(self, texts: Sequence[str]) -> list[Ids]:
+        find = self._by_chunk.__getitem__
+        # Joining bytes costs a third of collecting numbers; a bytearray leaves the array writable.
+        joined = [bytearray().join(map(find, chunks(text))) for text in texts]
+        return [np.frombuffer(ids, np.int32) for ids in joined]
+
+    def _chunk_bytes(self, chunk: str) -> bytes:
+        found = self._tokenizer.encode(well_formed(chunk), add_special_tokens=False)
+        return np.array(found.ids, np.int32).tobytes()
+
+    def _word_id(self, word: str) -> int:
+        word = well_formed(word)
+        if self._tokenizer.normalizer is not None:
+            word = self._tokenizer.normalizer.normalize_str(word)
+        found = self._tokenizer.token_to_id(word)
+        return UNK if found is None or word in SPECIALS else found
+
+    def _encode_chars(self, texts: Sequence[str]) -> list[Ids]:
+        if self._table is None:
+            self._table = _table_of(self._pieces)
+        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
+        ids = self._table.take(codes, mode="clip")
+        ends = np.cumsum([len(text) for text in texts]).tolist()
+        return [ids[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+    def _encode_bytes(self, texts: Sequence[str]) -> list[Ids]:
+        clean = [well_formed(text) for text in texts]
+        found = self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)
+        return [np.array(one.ids, np.int32) for one in found]
+
+
+def _table_of(pieces: list[str]) -> Ids:
+    """Code point to id, as long as the highest known character; all beyond clip to its end."""
+    known = {ord(piece): id for id, piece in enumerate(pieces) if id >= len(SPECIALS)}
+    table = np.full(max(known, default=0) + 2, UNK, np.int32)
+    table[list(known)] = list(known.values())
+    table[0xD800:0xE000] = known.get(0xFFFD, UNK)
+    return table
+
+
+def _unit_of(settings: dict[str, Any], source: object) -> Unit:
+    splitter = settings["pre_tokenizer"] or {}
+    pattern = splitter.get("pattern", {}).get("Regex")
+    units: dict[tuple[str, str | None], Unit] = {
+        ("WordLevel", WORD): "word",
+        ("WordLevel", CHAR): "char",
+        ("BPE", None): "bpe",
+        ("Unigram", None): "unigram",
+    }
+    model = settings["model"]["type"]
+    if (model, pattern) not in units or (pattern is None) != (splitter.get("type") == "ByteLevel"):
+        raise CodecError(source, f"its pieces ({model}) are not cut the way seqpipe cuts them")
+    return units[model, pattern]
+
+
+def _pieces_of(tokenizer: Tokenizer, source: object) -> list[str]:
+    vocab = tokenizer.get_vocab(with_added_tokens=True)
+    pieces = sorted(vocab, key=vocab.__getitem__)
+    if pieces[: len(SPECIALS)] != SPECIALS or vocab[pieces[-1]] != len(pieces) - 1:
+        raise CodecError(source, f"its ids do not run from 0 with {', '.join(SPECIALS)} in front")
+    return pieces

@@ -1,0 +1,101 @@
+"""Any number of encoded rows in one flat array, in memory or mapped from two .npy files."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqpipe.errors import RowsUnreadable
+
+_IDS = "ids.npy"
+_OFFSETS = "offsets.npy"
+
+
+class Rows:
+    """A sequence of rows of ids that need not fit into memory."""
+
+    def __init__(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> None:
+        self.ids = ids  # (all ids,)
+        self.offsets = offsets  # (rows + 1,), where each row begins and the last one ends
+        self.lengths: NDArray[np.int64] = np.diff(offsets)  # (rows,)
+
+    @classmethod
+    def of(cls, rows: Sequence[NDArray[np.int32]]) -> Rows:
+        """In memory, copied."""
+        ends = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return cls(np.concatenate([np.empty(0, np.int32), *rows], dtype=np.int32), ends)
+
+    @classmethod
+    def write(cls, folder: Path, rows: Iterable[NDArray[np.int32]]) -> Rows:
+        """Streams into the folder, holding one row at a time; a run cut short leaves no rows."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with _Column(folder / _IDS, "<i4") as ids, _Column(folder / _OFFSETS, "<i8") as offsets:
+            offsets.add(np.zeros(1))
+            for row in rows:
+                ids.add(row)
+                offsets.add(np.array([ids.count]))
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Rows:
+        """Maps the files; only what is looked at is read."""
+        try:
+            ids = np.load(folder / _IDS, mmap_mode="r", allow_pickle=False)
+            offsets = np.load(folder / _OFFSETS, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise RowsUnreadable(folder, str(error)) from error
+        if len(offsets) == 0 or offsets[-1] != len(ids):
+            raise RowsUnreadable(folder, f"{_IDS} and {_OFFSETS} do not belong together")
+        return cls(ids, offsets)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> NDArray[np.int32]:
+        row = range(len(self))[index]
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    def __iter__(self) -> Iterator[NDArray[np.int32]]:
+        return (self[i] for i in range(len(self)))
+
+
+class _Column:
+    """A .npy file of one dimension whose length is known only at its end."""
+
+    def __init__(self, path: Path, dtype: str) -> None:
+        self.count = 0
+        self._path = path
+        self._beside = path.with_name(f".{path.name}.{os.getpid()}")
+        self._dtype = dtype
+
+    def add(self, values: NDArray[Any]) -> None:
+        self.count += len(values)
+        self._file.write(values.astype(self._dtype).tobytes())
+
+    def __enter__(self) -> _Column:
+        self._file = self._beside.open("wb")
+        self._file.write(self._header())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        self._file.seek(0)
+        self._file.write(self._header())
+        self._file.close()
+        if kind is None:
+            self._beside.replace(self._path)
+        else:
+            self._beside.unlink()
+
+    def _header(self) -> bytes:
+        """128 bytes for any length, so that it can be written again over itself."""
+        facts = {"descr": self._dtype, "fortran_order": False, "shape": (self.count,)}
+        return b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + f"{facts!r:<117}\n".encode()
