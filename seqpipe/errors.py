@@ -4,6 +4,9 @@ SeqpipeError
 ├── CodecError          a tokenizer.json that is missing, damaged or of another kind
 ├── DataError           a corpus that cannot be read as asked
 │   ├── SourceMissing       no such file, folder or data set
+│   │   └── SourceUnreachable   nothing local of that name, and the hub does not answer
+│   ├── SourceUnreadable    it is there, and cannot be read
+│   ├── SubsetMissing       several data sets under one name, or none of the one asked for
 │   ├── SplitMissing        the data set has no such part
 │   ├── ColumnMissing       the table has no such column
 │   ├── DataEmpty           nothing usable is left
@@ -61,6 +64,30 @@ class SourceMissing(DataError):
     def __init__(self, data: str, *, near: Sequence[str] = ()) -> None:
         here = f" Beside it there are {listed(near)}." if near else ""
         super().__init__(f"There is no file, folder or data set {data!r}.{here}")
+
+
+class SourceUnreachable(SourceMissing):
+    def __init__(self, data: str, reason: str, *, near: Sequence[str] = ()) -> None:
+        here = f" Do you mean {listed(near)}?" if near else ""
+        DataError.__init__(
+            self,
+            f"There is no file or folder {data!r} here, and the hub could not be asked for a data "
+            f"set of that name: {reason.rstrip('.')}.{here}",
+        )
+
+
+class SourceUnreadable(DataError):
+    def __init__(self, data: str, reason: str) -> None:
+        super().__init__(f"{data!r} cannot be read: {reason.rstrip('.')}.")
+
+
+class SubsetMissing(DataError):
+    def __init__(self, data: str, subset: str, subsets: Sequence[str]) -> None:
+        given = f"has no subset {subset!r}" if subset else "holds several data sets"
+        super().__init__(
+            f"{data!r} {given}: name one of {listed(subsets)} after a colon, "
+            f"as in '{data}:{subsets[0] if subsets else 'name'}'.{nearest(subset, subsets)}"
+        )
 
 
 class SplitMissing(DataError):

@@ -1,0 +1,66 @@
+"""`.spacy` files: which part each belongs to, and the docs they hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqpipe.errors import SourceUnreadable
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+    from spacy.vocab import Vocab
+
+SUFFIX = ".spacy"
+
+_PARTS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}  # the words by which `datasets` tells the files of a folder apart
+
+
+def parts_of(files: Iterable[Path], folder: Path) -> dict[str, list[Path]]:
+    """The files of a folder by part; a name that says nothing means `train`."""
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        words = re.split(r"[\W_]+", str(file.relative_to(folder).with_suffix("")).lower())
+        part = next((_PARTS[word] for word in words if word in _PARTS), "train")
+        found.setdefault(part, []).append(file)
+    return {part: found[part] for part in dict.fromkeys(_PARTS.values()) if part in found}
+
+
+def read_docs(files: Iterable[Path], vocab: Vocab) -> Iterator[Doc]:
+    """The docs of DocBin files, one file in memory at a time."""
+    from spacy.tokens import DocBin
+
+    for file in files:
+        try:
+            docs = DocBin().from_disk(file)
+        except Exception as error:  # zlib, msgpack and numpy each fail in their own way
+            raise SourceUnreadable(str(file), f"it is no DocBin ({error})") from error
+        yield from docs.get_docs(vocab)
+
+
+def table_of(files: Iterable[Path]) -> Any:
+    """A `datasets.Dataset` with the columns `text` and `label`, the cats of 0.5 or more."""
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value
+    from spacy.vocab import Vocab
+
+    rows = [(doc.text, dict(doc.cats)) for doc in read_docs(files, Vocab())]
+    names = sorted({name for _, cats in rows for name in cats})
+    labels = [[n for n, v in cats.items() if v >= 0.5] if cats else None for _, cats in rows]
+    kind = Sequence(ClassLabel(names=names) if names else Value("string"))
+    return Dataset.from_dict(
+        {"text": [text for text, _ in rows], "label": labels},
+        features=Features({"text": Value("string"), "label": kind}),
+    )

@@ -1,0 +1,213 @@
+"""Texts with their labels, out of any table, whatever the labels look like there."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from math import isfinite
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from seqpipe.corpora.sources import column_names, open_split
+from seqpipe.errors import ColumnMissing, DataEmpty, SourceUnreadable
+
+if TYPE_CHECKING:
+    from seqpipe.corpora.sources import Table
+
+Columns: TypeAlias = Mapping[str, Sequence[Any]]
+
+BATCH = 1000  # rows fetched at once: arrow gives single rows twenty times slower
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One text and the names of its labels: one, several, or none in a multi-label table."""
+
+    text: str
+    labels: tuple[str, ...]
+
+
+def labelled_rows(
+    data: str,
+    *,
+    split: str,
+    text: str = "text",
+    label: str | None = "label",
+    streaming: bool = False,
+    limit: int = 0,
+    revision: str | None = None,
+) -> LabelledRows:
+    """The labelled rows of one part of a data set; with `label=None` its texts alone."""
+    table = open_split(data, split=split, streaming=streaming, revision=revision)
+    return LabelledRows(table, data=data, text=text, label=label, limit=limit)
+
+
+class LabelledRows:
+    """The usable rows of a table, walked as often as asked for; what is skipped is counted.
+
+    `limit` counts the table's first rows, skipped ones included. `skipped` holds the count of
+    the last walk; the first walk that skips anything says so once, at its end.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        data: str,
+        text: str = "text",
+        label: str | None = "label",
+        limit: int = 0,
+    ) -> None:
+        with _readable(data):
+            columns = column_names(table)
+        for column in (text, label):
+            if column is not None and column not in columns:
+                raise ColumnMissing(data, column, columns)
+        self.data, self.text, self.label, self.limit = data, text, label, limit
+        self.streaming = not hasattr(table, "num_rows")
+        self.skipped = 0
+        self._warned = False
+        self._table = table
+        self._name = _namer(label_names(table, label) if label else ())
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._usable(self._in_order([self.text, self.label]))
+
+    def shuffled(self, *, seed: int, epoch: int = 0, buffer: int = 10_000) -> Iterator[Row]:
+        """Every row once, in an order that (seed, epoch) decide; a stream fills a buffer."""
+        random = np.random.default_rng([seed, epoch])
+        if self.streaming:
+            return _mixed(self._usable(self._shards(random)), random, buffer)
+        return self._usable(self._picked(random.permutation(self._size())))
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """All names: a ClassLabel's, else those found in the column, else (a stream) none."""
+        if self.label is None:
+            return ()
+        known = label_names(self._table, self.label)
+        if known or self.streaming:  # a stream is not walked twice for its labels
+            return known
+        values = (v for part in self._in_order([self.label]) for v in part[self.label])
+        found = {name for value in values for name in _labels(value, self._name) or ()}
+        return tuple(_sorted(found))
+
+    def _usable(self, batches: Iterator[Columns]) -> Iterator[Row]:
+        seen = kept = 0
+        for batch in batches:
+            texts = batch[self.text]
+            labels = [()] * len(texts) if self.label is None else batch[self.label]
+            for text, value in zip(texts, labels, strict=True):
+                names = _labels(value, self._name)
+                if isinstance(text, str) and names is not None:
+                    kept += 1
+                    yield Row(text, names)
+            seen += len(texts)
+        self._account(seen, kept)
+
+    def _account(self, seen: int, kept: int) -> None:
+        wanted = f"text in {self.text!r}" + (f" and label in {self.label!r}" if self.label else "")
+        if not kept:
+            raise DataEmpty(self.data, f"row with a {wanted}")
+        self.skipped = seen - kept
+        if self.skipped and not self._warned:
+            self._warned = True
+            message = f"{self.data!r}: {self.skipped} of {seen} rows skipped, without {wanted}."
+            warnings.warn(message, stacklevel=2)
+
+    def _in_order(self, columns: Sequence[str | None]) -> Iterator[Columns]:
+        if self.streaming:
+            return self._streamed(self._head())
+        return self._picked(np.arange(self._size()), columns)
+
+    def _picked(self, order: Any, columns: Sequence[str | None] = ()) -> Iterator[Columns]:
+        wanted = dict.fromkeys(c for c in columns or (self.text, self.label) if c is not None)
+        table = self._table.select_columns(list(wanted))
+        for start in range(0, len(order), BATCH):
+            yield table[order[start : start + BATCH]]
+
+    def _streamed(self, table: Any) -> Iterator[Columns]:
+        with _readable(self.data):
+            yield from table.iter(batch_size=BATCH)
+
+    def _shards(self, random: np.random.Generator) -> Iterator[Columns]:
+        """A stream's files in random order; `IterableDataset.shuffle` ends in a sleep of 5 s."""
+        if self.limit:
+            yield from self._streamed(self._head())
+            return
+        count = self._table.num_shards
+        for index in random.permutation(count):
+            yield from self._streamed(self._table.shard(num_shards=count, index=int(index)))
+
+    def _head(self) -> Any:
+        return self._table.take(self.limit) if self.limit else self._table
+
+    def _size(self) -> int:
+        rows = int(self._table.num_rows)
+        return min(rows, self.limit) if self.limit else rows
+
+
+def label_names(table: Table, column: str) -> tuple[str, ...]:
+    """The names a ClassLabel column, or a list of them, carries; nothing for any other."""
+    feature = (table.features or {}).get(column)
+    if isinstance(feature, list):
+        feature = feature[0]
+    inner = getattr(feature, "feature", feature)
+    return tuple(getattr(inner, "names", None) or ())
+
+
+def _mixed(rows: Iterator[Row], random: np.random.Generator, size: int) -> Iterator[Row]:
+    """A stream in random order as far as a buffer of `size` rows reaches."""
+    held = list(islice(rows, max(size, 1)))
+    for row in rows:
+        place = int(random.integers(len(held)))
+        yield held[place]
+        held[place] = row
+    for place in random.permutation(len(held)):
+        yield held[place]
+
+
+@contextmanager
+def _readable(data: str) -> Iterator[None]:
+    """A damaged file shows only when its stream is read."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SourceUnreadable(data, str(error).splitlines()[0]) from error
+
+
+def _namer(names: Sequence[str]) -> Callable[[Any], str | None]:
+    """From a value of the column to its label, or None for one that says nothing."""
+    if not names:
+        return _plain
+    return lambda value: (
+        names[value] if isinstance(value, int) and 0 <= value < len(names) else None
+    )
+
+
+def _plain(value: Any) -> str | None:
+    if isinstance(value, float):  # 1.0 is what a column with gaps makes of 1
+        whole = str(int(value)) if value.is_integer() else str(value)
+        return whole if isfinite(value) else None
+    if isinstance(value, str):
+        return value if value.strip() else None
+    return str(value) if isinstance(value, (bool, int)) else None
+
+
+def _labels(value: Any, name: Callable[[Any], str | None]) -> tuple[str, ...] | None:
+    """All labels of a row in their order, or None when one of them is unusable."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    found = [name(one) for one in values]
+    kept = [one for one in found if one is not None]
+    return tuple(dict.fromkeys(kept)) if len(kept) == len(found) else None
+
+
+def _sorted(names: set[str]) -> list[str]:
+    numeric = all(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in names)
+    return sorted(names, key=float) if numeric else sorted(names)

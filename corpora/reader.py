@@ -1,0 +1,122 @@
+"""`seqpipe.Dataset.v1`: any data as a corpus of `spacy train`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import registry
+
+from seqpipe.corpora.docbins import read_docs
+from seqpipe.corpora.labelled import LabelledRows, Row, labelled_rows
+from seqpipe.corpora.sources import Source, locate
+from seqpipe.errors import SplitMissing
+
+
+@registry.readers("seqpipe.Dataset.v1")
+def read_dataset(
+    path: str,
+    split: str = "train",
+    text: str = "text",
+    label: str | None = "label",
+    limit: int = 0,
+    streaming: bool = False,
+    shuffle: bool = True,
+    buffer: int = 10000,
+    seed: int = 0,
+    revision: str | None = None,
+) -> Callable[[Language], Iterable[Example]]:
+    """Examples out of a data set on the hub, a folder, files or a bundled corpus.
+
+    Each call is the next epoch, in an order that `seed` and the number of calls decide; give
+    `shuffle = false` to the part that is only measured on.
+    """
+    order = Order(shuffle=shuffle, seed=seed, buffer=buffer)
+    source = locate(path)
+    if source.docs:
+        return DocsCorpus(source, split=split, limit=limit, order=order)
+
+    def opened() -> LabelledRows:
+        return labelled_rows(
+            path,
+            split=split,
+            text=text,
+            label=label,
+            streaming=streaming,
+            limit=limit,
+            revision=revision,
+        )
+
+    return RowsCorpus(opened, order=order)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """In which order an epoch comes; `buffer` is what a stream is shuffled in."""
+
+    shuffle: bool
+    seed: int
+    buffer: int
+
+
+class RowsCorpus:
+    """The rows of a table as Examples; nothing is opened before the first call."""
+
+    def __init__(self, opened: Callable[[], LabelledRows], *, order: Order) -> None:
+        self._opened, self._order, self._calls = opened, order, 0
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        self._calls += 1
+        rows = self._rows
+        no_label = dict.fromkeys(rows.labels, 0.0)
+        return (
+            _example(nlp.make_doc(row.text), no_label | dict.fromkeys(row.labels, 1.0))
+            for row in self._epoch(self._calls - 1)
+            if row.text  # as in spacy.Corpus.v1: pipes of others fail on an empty doc
+        )
+
+    @cached_property
+    def _rows(self) -> LabelledRows:
+        return self._opened()
+
+    def _epoch(self, epoch: int) -> Iterator[Row]:
+        order = self._order
+        if not order.shuffle:
+            return iter(self._rows)
+        return self._rows.shuffled(seed=order.seed, epoch=epoch, buffer=order.buffer)
+
+
+class DocsCorpus:
+    """The docs of `.spacy` files as Examples, with every annotation they carry."""
+
+    def __init__(self, source: Source, *, split: str, limit: int, order: Order) -> None:
+        if split not in source.docs:
+            raise SplitMissing(source.data, split, list(source.docs))
+        self._files = source.docs[split]
+        self._limit, self._order, self._calls = limit, order, 0
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        self._calls += 1
+        docs = islice(read_docs(self._files, nlp.vocab), self._limit or None)
+        return (
+            Example(nlp.make_doc(doc.text), doc)
+            for doc in self._ordered(docs, self._calls - 1)
+            if len(doc)
+        )
+
+    def _ordered(self, docs: Iterator[Doc], epoch: int) -> Iterable[Doc]:
+        if not self._order.shuffle:
+            return docs
+        held = list(docs)
+        random = np.random.default_rng([self._order.seed, epoch])
+        return (held[place] for place in random.permutation(len(held)))
+
+
+def _example(predicted: Doc, cats: dict[str, float]) -> Example:
+    reference = predicted.copy()
+    reference.cats = cats
+    return Example(predicted, reference)

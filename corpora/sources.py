@@ -1,0 +1,270 @@
+"""One name for any data: on the hub, in a folder, in files, or bundled; read by `datasets`.
+
+DATA is looked up in this order: `bundled:NAME`; a pattern with `*`, `?` or `[`; a folder or file
+that exists; the hub. `NAME:SUBSET` picks one of several data sets under one name. Nothing here
+imports `datasets` before it is needed.
+"""
+
+from __future__ import annotations
+
+import glob
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from seqpipe.corpora import docbins
+from seqpipe.corpora.bundled import PREFIX, bundled
+from seqpipe.errors import (
+    DataEmpty,
+    DataError,
+    SourceMissing,
+    SourceUnreachable,
+    SourceUnreadable,
+    SplitMissing,
+    SubsetMissing,
+    listed,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+
+    Table: TypeAlias = Dataset | IterableDataset
+
+BUILDERS = {
+    ".parquet": "parquet",
+    ".jsonl": "json",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "text",
+}  # suffix -> the builder of `datasets` that reads it
+KINDS = [suffix[1:] for suffix in (*BUILDERS, docbins.SUFFIX)]
+DEV_SPLITS = ("validation", "valid", "val", "dev", "test")
+
+# Only an empty cell is nothing: pandas would also take the words "None", "NA" and "null" for it.
+_CSV = {"keep_default_na": False, "na_values": [""]}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a name leads: arguments of `load_dataset`, docs by part, or a table saved to disk."""
+
+    data: str
+    loader: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    docs: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    saved: Path | None = None
+    local: bool = True
+
+
+def splits_of(data: str, *, revision: str | None = None) -> list[str]:
+    """The names of the parts, found without reading a row."""
+    source = locate(data)
+    if source.docs:
+        return list(source.docs)
+    if source.saved:
+        return list(_saved(source.saved))
+    from datasets import load_dataset
+
+    with _explained(source), _quiet():
+        parts = load_dataset(source.loader, streaming=True, revision=revision, **source.options)
+    return [str(split) for split in parts]
+
+
+def dev_split(data: str, *, revision: str | None = None) -> str | None:
+    """The part to measure on while training: the first there is of `DEV_SPLITS`."""
+    splits = splits_of(data, revision=revision)
+    return next((split for split in DEV_SPLITS if split in splits), None)
+
+
+def open_split(
+    data: str, *, split: str, streaming: bool = False, revision: str | None = None
+) -> Table:
+    """One part as a memory-mapped `Dataset`, or as an `IterableDataset` for what does not fit."""
+    source = locate(data)
+    if source.docs or source.saved:
+        return _own_part(source, split, streaming)
+    from datasets import load_dataset
+
+    with _explained(source, split), _quiet():
+        return load_dataset(
+            source.loader, split=split, streaming=streaming, revision=revision, **source.options
+        )
+
+
+def carve(table: Dataset, *, share: float = 0.1, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """A map-style table in two: what is left, and a share held out, the same for a seed."""
+    parts = table.train_test_split(
+        test_size=share, seed=seed, keep_in_memory=True, load_from_cache_file=False
+    )
+    return parts["train"], parts["test"]
+
+
+def column_names(table: Table) -> list[str]:
+    """The columns; a stream that does not know them yet is asked for its first row."""
+    if table.column_names is not None:
+        return list(table.column_names)
+    return list(next(iter(table), {}))
+
+
+def locate(data: str) -> Source:
+    """What a name stands for; one that looks like a path is never asked of the hub."""
+    if data.startswith(PREFIX):
+        return _folder(data, bundled(data))
+    path = Path(data).expanduser()
+    if glob.has_magic(data):
+        files = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+        return _files(data, [file for file in files if file.is_file()])
+    if data and path.is_dir():
+        return _folder(data, path)
+    if data and path.is_file():
+        return _files(data, [path])
+    name, _, subset = data.partition(":")
+    if subset and Path(name).expanduser().is_dir():
+        return Source(name, loader=str(Path(name).expanduser()), options={"name": subset})
+    if not data or _looks_local(data):
+        raise SourceMissing(data, near=_beside(path))
+    return Source(name, loader=name, options={"name": subset} if subset else {}, local=False)
+
+
+def _folder(data: str, folder: Path) -> Source:
+    if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+        return Source(data, saved=folder)
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    suffixes = {_suffix(file) for file in files} & {*BUILDERS, docbins.SUFFIX}
+    if suffixes == {docbins.SUFFIX}:
+        docs = [file for file in files if _suffix(file) == docbins.SUFFIX]
+        return Source(data, docs=docbins.parts_of(docs, folder))
+    if not suffixes:
+        raise DataEmpty(data, f"file that can be read: {listed(KINDS)}")
+    return Source(data, loader=str(folder), options=_CSV if suffixes <= {".csv", ".tsv"} else {})
+
+
+def _files(data: str, files: Sequence[Path]) -> Source:
+    """Files given by name, all of one kind, are the part `train`."""
+    if not files:
+        raise SourceMissing(data, near=_beside(Path(data).expanduser()))
+    suffixes = {_suffix(file) for file in files}
+    if suffixes == {docbins.SUFFIX}:
+        return Source(data, docs={"train": list(files)})
+    builders = {BUILDERS.get(suffix, "") for suffix in suffixes}
+    if len(suffixes) > 1 or "" in builders:
+        found = listed(sorted(suffix or "no suffix" for suffix in suffixes))
+        raise SourceUnreadable(data, f"it is {found}, and one of {listed(KINDS)} is needed")
+    options: dict[str, Any] = {"data_files": {"train": [str(file) for file in files]}}
+    if builders == {"csv"}:
+        options |= _CSV | ({"sep": "\t"} if suffixes == {".tsv"} else {})
+    return Source(data, loader=builders.pop(), options=options)
+
+
+def _own_part(source: Source, split: str, streaming: bool) -> Table:
+    parts = source.docs or _saved(source.saved or Path())
+    if split not in parts:
+        raise SplitMissing(source.data, split, list(parts))
+    table: Any = docbins.table_of(source.docs[split]) if source.docs else parts[split]
+    return table.to_iterable_dataset() if streaming else table
+
+
+def _saved(folder: Path) -> Mapping[str, Any]:
+    from datasets import DatasetDict, load_from_disk
+
+    tables = load_from_disk(folder)
+    return tables if isinstance(tables, DatasetDict) else {"train": tables}
+
+
+def _suffix(path: Path) -> str:
+    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+
+
+def _looks_local(data: str) -> bool:
+    path = Path(data).expanduser()
+    known = _suffix(path) in BUILDERS or path.suffix == docbins.SUFFIX or glob.has_magic(data)
+    beneath = len(path.parts) > 1 and Path(path.parts[0]).exists()
+    return known or beneath or data.startswith((".", "/", "~"))
+
+
+def _beside(path: Path) -> list[str]:
+    """What stands where the path should be, the likeliest first."""
+    if not path.parent.is_dir():
+        return []
+    seen = [entry for entry in path.parent.iterdir() if not entry.name.startswith(".")]
+    names = sorted(
+        entry.name + "/" * entry.is_dir()
+        for entry in seen
+        if entry.is_dir() or _suffix(entry) in {*BUILDERS, docbins.SUFFIX}
+    )
+    close = get_close_matches(path.name, names, n=3)
+    return close + [name for name in names if name not in close]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of `datasets` where nobody watches, and the user's setting afterwards."""
+    from datasets import (
+        are_progress_bars_disabled,
+        config,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    asked_for = config.HF_DATASETS_DISABLE_PROGRESS_BARS is not None
+    if asked_for or are_progress_bars_disabled() or sys.stderr.isatty():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
+
+
+@contextmanager
+def _explained(source: Source, split: str = "") -> Iterator[None]:
+    """Whatever `datasets` raises, as one sentence of ours raised from it."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        raise _explanation(source, split, error) from error
+
+
+def _explanation(source: Source, split: str, error: Exception) -> DataError:
+    from datasets.exceptions import DatasetNotFoundError
+
+    said = str(error)
+    if isinstance(error, StopIteration):
+        return DataEmpty(source.data)
+    if isinstance(error, DatasetNotFoundError):
+        return SourceMissing(source.data, near=_alike(source.data))
+    if isinstance(error, ValueError) and ("Config name" in said or "BuilderConfig" in said):
+        return SubsetMissing(source.data, source.options.get("name", ""), _subsets(source))
+    if isinstance(error, ValueError) and said.startswith(("Unknown split", "Bad split")):
+        return SplitMissing(source.data, split, splits_of(_full(source)))
+    if not source.local and isinstance(error, OSError):
+        return SourceUnreachable(source.data, _first_line(error), near=_alike(source.data))
+    return SourceUnreadable(source.data, _first_line(error.__cause__ or error))
+
+
+def _full(source: Source) -> str:
+    subset = source.options.get("name")
+    return f"{source.data}:{subset}" if subset else source.data
+
+
+def _subsets(source: Source) -> list[str]:
+    from datasets import get_dataset_config_names
+
+    return [str(name) for name in get_dataset_config_names(source.loader)]
+
+
+def _alike(data: str) -> list[str]:
+    names = [name.rstrip("/") for name in _beside(Path(data).expanduser())]
+    return get_close_matches(data, names, n=3)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
