@@ -41,7 +41,7 @@ def shuffled(
 ) -> list[NDArray[np.int64]]:
     """Other neighbours and another order each epoch, the same for the same seed and epoch."""
     chance = np.random.default_rng((seed, epoch))
-    spread = chance.random(len(lengths)) * (1 + _NOISE * np.asarray(lengths))
+    spread = chance.random(len(lengths)) * (1 + _NOISE * lengths)
     parts = _cut(np.argsort(lengths + spread, kind="stable"), lengths, budget, rows)
     return [parts[i] for i in chance.permutation(len(parts))]
 
@@ -70,13 +70,15 @@ def _cut(
     for name, value in (("budget", budget), ("rows", rows)):
         if value < 1:
             raise SettingError(name, value, "a whole number from 1 on")
-    ordered = np.asarray(lengths)[order]
-    counts = np.arange(1, rows + 1)
+    # An empty row costs a column too, as `collate` pads it to one.
+    cells = np.maximum(lengths[order], 1)
     parts: list[NDArray[np.int64]] = []
     at = 0
     while at < len(order):
-        longest = np.maximum.accumulate(ordered[at : at + rows])
-        fits = int(np.searchsorted(longest * counts[: len(longest)], budget, side="right"))
-        parts.append(order[at : at + max(fits, 1)])
-        at += max(fits, 1)
+        most = min(rows, max(budget // int(cells[at]), 1))
+        longest = np.maximum.accumulate(cells[at : at + most])
+        costs = longest * np.arange(1, len(longest) + 1)
+        fits = max(int(np.searchsorted(costs, budget, side="right")), 1)
+        parts.append(order[at : at + fits])
+        at += fits
     return parts

@@ -112,7 +112,7 @@ class Codec:
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
         """Specials are left out; words are joined by a space."""
-        return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)
+        return self._tokenizer.decode(np.asarray(ids, np.int64).tolist(), skip_special_tokens=True)
 
     def piece(self, id: int) -> str:
         """The entry of the vocabulary; in units of bytes each character stands for one byte."""

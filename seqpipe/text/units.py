@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
@@ -35,12 +36,14 @@ WORD = (
     rf"\p{{Han}}|[{_ALONE}]\p{{M}}*|(?>{_LETTER}+)(?>(?:{_JOINER}{_LETTER}+)*)|({_SYMBOL})(?>\1*)"
 )
 CHAR = r"[\s\S]"
+_ALPHABET = frozenset(pre_tokenizers.ByteLevel.alphabet())
+_BYTES = sorted(_ALPHABET)
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _CHUNK = re.compile(rf"[{_HAN}]|[^\s{_HAN}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _KEPT = 64  # characters; what is longer hardly comes twice
-_MOST = 1 << 16  # chunks remembered before starting over: some 10 MB
+_MOST = 1 << 16  # chunks remembered before starting over: some 15 MB
 
 T = TypeVar("T")
 
@@ -123,9 +126,6 @@ def _lookup(counts: Counter[str], size: int, min_count: int) -> Tokenizer:
     return Tokenizer(models.WordLevel(vocab, unk_token=SPECIALS[UNK]))
 
 
-_BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
-
-
 def _train_bpe(texts: Iterable[str], size: int, min_count: int, lower: bool) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=size,
@@ -147,7 +147,29 @@ def _train_unigram(texts: Iterable[str], size: int, min_count: int, lower: bool)
         initial_alphabet=_BYTES,
         show_progress=False,
     )
-    return _on_bytes(models.Unigram(), texts, trainer)
+    return _steadied(_on_bytes(models.Unigram(), texts, trainer), size)
+
+
+def _steadied(learned: Tokenizer, size: int) -> Tokenizer:
+    """The same pieces in the same order in every run, and no more of them than asked for.
+
+    The trainer walks hash maps in an order of chance: bytes it has not kept get the lowest score
+    and 0.0001 more for each of them it comes across, and sums differ in their last digits.
+    """
+    scores: dict[str, float] = dict(json.loads(learned.to_str())["model"]["vocab"])
+    lowest = min(scores.values())
+    never = lowest + 0.0001 * len(_BYTES)
+    for piece, score in scores.items():
+        unkept = piece in _ALPHABET and score <= never
+        scores[piece] = round(lowest if unkept else score, 5)
+    longer = [p for p in scores if p not in _ALPHABET and p not in SPECIALS]
+    longer.sort(key=lambda piece: (-scores[piece], piece))
+    kept = _BYTES + longer[: size - len(SPECIALS) - len(_BYTES)]
+    vocab = [(piece, 0.0) for piece in SPECIALS] + [(piece, scores[piece]) for piece in kept]
+    tokenizer = Tokenizer(models.Unigram(vocab, UNK, False))
+    tokenizer.pre_tokenizer = learned.pre_tokenizer
+    tokenizer.decoder = learned.decoder
+    return tokenizer
 
 
 def _on_bytes(model: models.Model, texts: Iterable[str], trainer: trainers.Trainer) -> Tokenizer:
