@@ -2,6 +2,7 @@
 
 SeqpipeError
 ├── CodecError          a tokenizer.json that is missing, damaged or of another kind
+├── VectorsUnreadable   a file of word vectors that is missing or damaged
 ├── DataError           a corpus that cannot be read as asked
 │   ├── SourceMissing       no such file, folder or data set
 │   │   └── SourceUnreachable   nothing local of that name, and the hub does not answer
@@ -13,6 +14,7 @@ SeqpipeError
 │   └── RowsUnreadable      encoded rows that are missing or damaged
 ├── StageError          a stage asked for something it cannot do
 │   ├── NotInitialized      used before `initialize` or training
+│   ├── LabelsTooFew        fewer labels than a decision needs
 │   ├── LabelsFixed         a label that comes too late
 │   ├── LabelUnknown        a document labelled with what the stage never saw
 │   └── RehearsalRefused    `nlp.rehearse` on a stage that does not offer it
@@ -54,6 +56,11 @@ class SeqpipeError(Exception):
 class CodecError(SeqpipeError):
     def __init__(self, source: object, reason: str) -> None:
         super().__init__(f"No codec can be read from {source}: {reason}.")
+
+
+class VectorsUnreadable(SeqpipeError):
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"No word vectors can be read from {path}: {reason}.")
 
 
 class DataError(SeqpipeError):
@@ -125,6 +132,14 @@ class NotInitialized(StageError):
     def __init__(self, stage: str) -> None:
         super().__init__(
             f"The stage {stage!r} has no weights yet: train it, load it, or call nlp.initialize()."
+        )
+
+
+class LabelsTooFew(StageError):
+    def __init__(self, stage: str, labels: Sequence[str], least: int) -> None:
+        super().__init__(
+            f"The stage {stage!r} needs at least {least} labels to choose from and found "
+            f"{listed(labels)}: check the label column, or pass labels to nlp.initialize()."
         )
 
 

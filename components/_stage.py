@@ -1,0 +1,310 @@
+"""What every stage of seqpipe shares: reading, running in buckets, learning, saving."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Literal, Optional, Union  # noqa: UP035
+
+import numpy as np
+import srsly
+import torch
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import from_bytes, from_disk, minibatch, registry, to_bytes, to_disk
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer
+
+from seqpipe.bridge import NetShim, shim_of
+from seqpipe.errors import NotInitialized, RehearsalRefused, SettingError
+from seqpipe.text.batches import restore
+from seqpipe.text.codec import Codec, Ids, Unit
+from seqpipe.text.rows import Rows
+
+Reads = Literal["text", "tokens"]
+
+
+@dataclass(frozen=True)
+class CodecRecipe:
+    """How to make a codec once there are texts."""
+
+    unit: Unit
+    size: int
+    min_count: int
+    lower: bool
+
+    def train(self, texts: Iterable[str]) -> Codec:
+        return Codec.train(
+            texts, unit=self.unit, size=self.size, min_count=self.min_count, lower=self.lower
+        )
+
+
+@registry.misc("seqpipe.Codec.v1")
+def make_codec_recipe(unit: str, size: int, min_count: int, lower: bool) -> CodecRecipe:
+    """A codec of words, characters, BPE or Unigram subwords, learned from the corpus."""
+    return CodecRecipe(unit=unit, size=size, min_count=min_count, lower=lower)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """How many rows, and how many cells of a padded batch, run side by side."""
+
+    rows: int
+    budget: int
+
+
+def read_defaults(module: str, stage: str) -> Dict[str, Any]:
+    """The settings of a stage as the .cfg beside its module gives them."""
+    config = Config().from_disk(Path(module).with_suffix(".cfg"), interpolate=False)
+    settings = dict(config["components"][stage])
+    settings.pop("factory")
+    return settings
+
+
+def set_extension(name: str) -> None:
+    """Registers a Doc extension once; another stage of the same name shares it."""
+    if not Doc.has_extension(name):
+        Doc.set_extension(name, default=None)
+
+
+class Stage(TrainablePipe):
+    """A codec, a net and the way between a Doc and both; the stages fill in what they decide."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        codec: CodecRecipe,
+        reads: Reads,
+        batches: Dict[str, int],
+        longest: int,
+        device: str,
+        scorer: Optional[Callable[..., Dict[str, Any]]],
+        cfg: Dict[str, Any],
+    ) -> None:
+        if reads not in ("text", "tokens"):
+            raise SettingError("reads", reads, "'text' or 'tokens'")
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.recipe = codec
+        self.codec: Optional[Codec] = None
+        self.reads = reads
+        self.buckets = Buckets(**batches)
+        self.longest = longest
+        self.scorer = scorer
+        self.cfg = cfg
+        self.shim.place(device)
+        model.attrs["predict"] = self.predict
+
+    @property
+    def shim(self) -> NetShim:
+        return shim_of(self.model)
+
+    # What a stage decides -------------------------------------------------------------------
+
+    def sizes(self) -> Dict[str, Any]:
+        """The sizes its net is built with, known after `initialize` and after loading."""
+        raise NotImplementedError
+
+    def targets(self, examples: Sequence[Example]) -> np.ndarray:
+        """What the net should have said, a row an example; a row of NaN does not count."""
+        raise NotImplementedError
+
+    # Reading and predicting -----------------------------------------------------------------
+
+    def encode(self, docs: Sequence[Doc]) -> List[Ids]:
+        """The ids of each doc."""
+        if self.codec is None:
+            raise NotInitialized(self.name)
+        if self.reads == "tokens":
+            return self.codec.encode_words([[t.text for t in doc] for doc in docs])
+        return self.codec.encode([doc.text for doc in docs])
+
+    def predict(self, docs: Iterable[Doc]) -> Any:
+        """What the net makes of each doc, in their order; the docs stay as they are."""
+        docs = list(docs)
+        return self.predict_rows(self.encode(docs))
+
+    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> Any:
+        """The same for docs that were encoded before."""
+        parts = self.shim.predict_rows(
+            encoded, budget=self.buckets.budget, rows=self.buckets.rows
+        )
+        return restore(((places, self.unpack(found)) for places, found in parts), len(encoded))
+
+    def unpack(self, found: Any) -> Sequence[Any]:
+        """One result a row out of what the net gave for a batch."""
+        return list(found.cpu().numpy())
+
+    def __call__(self, doc: Doc) -> Doc:
+        for annotated in self._annotate([doc]):
+            return annotated
+        return doc
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """A doc that fails costs only itself: the error handler gets it alone."""
+        for docs in minibatch(stream, size=batch_size):
+            yield from self._annotate(list(docs))
+
+    def _annotate(self, docs: List[Doc]) -> Iterator[Doc]:
+        """All the docs at once, or, where that fails, half of them at a time."""
+        try:
+            self.set_annotations(docs, self.predict(docs))
+        except Exception as error:
+            if len(docs) == 1:
+                self.get_error_handler()(self.name, self, docs, error)
+                return
+            failed = error
+        else:
+            yield from docs
+            return
+        _free(failed)
+        half = len(docs) // 2
+        yield from self._annotate(docs[:half])
+        yield from self._annotate(docs[half:])
+
+    # Learning -------------------------------------------------------------------------------
+
+    def train_codec(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        look: Callable[[Example], None],
+        tokenizer: Optional[str],
+    ) -> None:
+        """One walk over the examples: `look` sees each, the codec learns from their texts."""
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+
+        def texts() -> Iterator[str]:
+            for example in get_examples():
+                look(example)
+                yield from self._texts(example.reference)
+
+        if tokenizer is None:
+            self.codec = self.recipe.train(texts())
+            return
+        for _ in texts():
+            pass
+        self.codec = Codec.load(tokenizer)
+
+    def _texts(self, doc: Doc) -> Iterator[str]:
+        if self.reads == "tokens":
+            yield from (token.text for token in doc)
+        else:
+            yield doc.text
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Adds the gradients of a batch; the step itself is taken in `finish_update`."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        encoded = self.encode([example.predicted for example in examples])
+        losses[self.name] += self.learn(encoded, self.targets(examples), drop=drop)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        return losses
+
+    def learn(self, encoded: Sequence[Ids], targets: np.ndarray, *, drop: float) -> float:
+        """The same for rows that were encoded before; gives their mean loss."""
+        counts = ~np.isnan(targets).all(axis=1)
+        rows = [ids[: self.longest] for ids, count in zip(encoded, counts, strict=True) if count]
+        if not rows:
+            return 0.0
+        loss = self.shim.learn(
+            rows, targets[counts], drop=drop, budget=self.buckets.budget, rows=self.buckets.rows
+        )
+        return loss / len(rows)
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """One step of AdamW over all that `update` has gathered."""
+        self.shim.finish_update(sgd)
+
+    def rehearse(self, examples: Iterable[Example], **_: Any) -> Dict[str, float]:
+        raise RehearsalRefused(self.name)
+
+    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
+        """A generator that spaCy advances by hand: averaged weights until its second turn."""
+        with self.shim.use_params(params):
+            yield
+
+    # Saving ---------------------------------------------------------------------------------
+
+    def _codec(self) -> Codec:
+        if self.codec is None:
+            raise NotInitialized(self.name)
+        return self.codec
+
+    def _load_codec(self, data: bytes) -> None:
+        self.codec = Codec.from_bytes(data)
+
+    def _load_model(self, data: bytes) -> None:
+        self.shim.open(**self.sizes())
+        self.shim.from_bytes(data)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        parts = {
+            "cfg": lambda: srsly.json_dumps(self.cfg, sort_keys=True),
+            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
+        }
+        if self.shim.ready:
+            parts["tokenizer"] = self._codec().to_bytes
+            parts["model"] = self.shim.to_bytes
+        return to_bytes(parts, list(exclude))
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "Stage":
+        parts = {
+            "cfg": lambda b: self.cfg.update(srsly.json_loads(b)),
+            "vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude),
+            "tokenizer": self._load_codec,
+            "model": self._load_model,
+        }
+        from_bytes(bytes_data, parts, list(exclude))
+        return self
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        parts: Dict[str, Callable[[Path], Any]] = {
+            "cfg": lambda p: p.write_text(srsly.json_dumps(self.cfg, indent=2, sort_keys=True)),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+        }
+        if self.shim.ready:
+            parts["tokenizer.json"] = lambda p: p.write_bytes(self._codec().to_bytes())
+            parts["model.safetensors"] = lambda p: p.write_bytes(self.shim.to_bytes())
+        to_disk(path, parts, _by_file(exclude))
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "Stage":
+        parts: Dict[str, Callable[[Path], Any]] = {
+            "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
+        }
+        if (Path(path) / "model.safetensors").exists():
+            parts["tokenizer.json"] = lambda p: self._load_codec(p.read_bytes())
+            parts["model.safetensors"] = lambda p: self._load_model(p.read_bytes())
+        from_disk(path, parts, _by_file(exclude))
+        return self
+
+
+def _by_file(exclude: Iterable[str]) -> List[str]:
+    """spaCy's names of what to leave out, as names of files."""
+    files = {"model": "model.safetensors", "tokenizer": "tokenizer.json"}
+    return [files.get(name, name) for name in exclude]
+
+
+def _free(error: BaseException) -> None:
+    """Gives memory back before the next try: the traceback holds on to the failed batch."""
+    error.__traceback__ = None
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        torch.cuda.empty_cache()
+
+
+__all__ = ["Buckets", "CodecRecipe", "Language", "Stage", "make_codec_recipe", "read_defaults"]

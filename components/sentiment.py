@@ -1,0 +1,359 @@
+"""`seqpipe_sentiment`: one label, or several, for a whole doc."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Dict, List, Optional, Tuple  # noqa: UP035
+
+import numpy as np
+from spacy.language import Language
+from spacy.scorer import Scorer
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import registry
+from spacy.vocab import Vocab
+from thinc.api import Model
+from torch import nn
+
+from seqpipe.bridge import make_model
+from seqpipe.components._stage import CodecRecipe, Reads, Stage, read_defaults, set_extension
+from seqpipe.errors import LabelsFixed, LabelsTooFew, LabelUnknown, SettingError
+from seqpipe.nets.cells import Cell
+from seqpipe.nets.classifier import Classifier
+from seqpipe.nets.encoder import Encoder
+from seqpipe.nets.pooling import make_pool
+from seqpipe.text.codec import PAD, UNK
+from seqpipe.text.vectors import Vectors, read_vectors
+from seqpipe.train.scores import calibration_error
+
+# Names that say by themselves on which side a label stands; a setting `polarity` overrules them.
+POLARITY = {
+    **dict.fromkeys(["positive", "pos", "good", "happy", "正面", "积极", "積極", "好评"], 1.0),
+    **dict.fromkeys(["negative", "neg", "bad", "unhappy", "负面", "負面", "消极", "差评"], -1.0),
+    **dict.fromkeys(["neutral", "neu", "mixed", "中性", "中立"], 0.0),
+}
+
+
+def build_net(
+    *,
+    cell: Cell,
+    embedding: int,
+    width: int,
+    layers: int,
+    bidirectional: bool,
+    pooling: Sequence[str],
+    word_dropout: float,
+    label_smoothing: float,
+    chunk: int,
+    pieces: int,
+    classes: int,
+    multi_label: bool,
+) -> nn.Module:
+    """The classifier of `seqpipe.Classifier.v1`, once its sizes are known."""
+    encoder = Encoder(
+        cell=cell, inputs=embedding, width=width, layers=layers, bidirectional=bidirectional
+    )
+    pools = [make_pool(p, width=encoder.outputs, bidirectional=bidirectional) for p in pooling]
+    return Classifier(
+        embedding=nn.Embedding(pieces, embedding, padding_idx=PAD),
+        encoder=encoder,
+        pools=pools,
+        classes=classes,
+        multi_label=multi_label,
+        word_dropout=word_dropout,
+        unknown=UNK,
+        label_smoothing=label_smoothing,
+        chunk=chunk,
+    )
+
+
+@registry.architectures("seqpipe.Classifier.v1")
+def build_classifier(
+    cell: str,
+    embedding: int,
+    width: int,
+    layers: int,
+    bidirectional: bool,
+    pooling: List[str],
+    word_dropout: float,
+    label_smoothing: float,
+    chunk: int,
+) -> Model:
+    """An embedding, a recurrent encoder, pools side by side, and one linear output."""
+    if not pooling:
+        raise SettingError("pooling", pooling, "at least one pool, for instance ['attention']")
+    make = partial(
+        build_net,
+        cell=cell,
+        embedding=embedding,
+        width=width,
+        layers=layers,
+        bidirectional=bidirectional,
+        pooling=pooling,
+        word_dropout=word_dropout,
+        label_smoothing=label_smoothing,
+        chunk=chunk,
+    )
+    return make_model(make)
+
+
+@registry.scorers("seqpipe.sentiment_scorer.v1")
+def make_sentiment_scorer() -> Callable[..., Dict[str, Any]]:
+    return score_sentiment
+
+
+def score_sentiment(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
+    """spaCy's `score_cats`, the share of right answers, and how far confidences are off."""
+    examples = list(examples)
+    scores = Scorer.score_cats(
+        examples,
+        "cats",
+        labels=cfg["labels"],
+        multi_label=cfg["multi_label"],
+        threshold=float(cfg["threshold"]) if cfg["multi_label"] else None,
+        positive_label=None,
+    )
+    confidences, right = _decisions(examples, **cfg)
+    scores["cats_acc"] = float(right.mean()) if len(right) else None
+    scores["cats_ece"] = calibration_error(confidences, right) if len(right) else None
+    return scores
+
+
+def _decisions(
+    examples: Sequence[Example], **cfg: Any
+) -> Tuple[np.ndarray, np.ndarray]:
+    """How sure the stage was of each decision, and whether it was right."""
+    labels = list(cfg["labels"])
+    known = [eg for eg in examples if eg.reference.cats and eg.predicted.cats]
+    said = np.array([[eg.predicted.cats.get(n, 0.0) for n in labels] for eg in known])
+    gold = np.array([[eg.reference.cats.get(n, 0.0) for n in labels] for eg in known])
+    if not known:
+        return np.zeros(0), np.zeros(0)
+    if not cfg["multi_label"]:
+        return said.max(axis=1), said.argmax(axis=1) == gold.argmax(axis=1)
+    yes = said >= cfg["threshold"]
+    sure = np.where(yes, said, 1 - said)
+    return sure.reshape(-1), (yes == (gold >= 0.5)).reshape(-1)
+
+
+@Language.factory(
+    "seqpipe_sentiment",
+    assigns=["doc.cats", "doc.sentiment", "doc._.sentiment"],
+    default_config=read_defaults(__file__, "sentiment"),
+    default_score_weights={
+        "cats_score": 1.0,
+        "cats_score_desc": None,
+        "cats_micro_p": None,
+        "cats_micro_r": None,
+        "cats_micro_f": None,
+        "cats_macro_p": None,
+        "cats_macro_r": None,
+        "cats_macro_f": None,
+        "cats_macro_auc": None,
+        "cats_f_per_type": None,
+        "cats_acc": None,
+        "cats_ece": None,
+    },
+)
+def make_sentiment(
+    nlp: Language,
+    name: str,
+    model: Model,
+    codec: CodecRecipe,
+    reads: Reads,
+    multi_label: bool,
+    threshold: float,
+    polarity: Dict[str, float],
+    extension: str,
+    longest: int,
+    batches: Dict[str, int],
+    device: str,
+    scorer: Optional[Callable[..., Dict[str, Any]]],
+) -> "Sentiment":
+    return Sentiment(
+        nlp.vocab,
+        model,
+        name,
+        codec=codec,
+        reads=reads,
+        multi_label=multi_label,
+        threshold=threshold,
+        polarity=polarity,
+        extension=extension,
+        longest=longest,
+        batches=batches,
+        device=device,
+        scorer=scorer,
+    )
+
+
+class Sentiment(Stage):
+    """Reads a doc as pieces, writes `doc.cats`, `doc.sentiment` and `doc._.sentiment`."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        multi_label: bool,
+        threshold: float,
+        polarity: Dict[str, float],
+        extension: str,
+        **shared: Any,
+    ) -> None:
+        cfg = {"labels": [], "multi_label": multi_label, "threshold": threshold}
+        super().__init__(vocab, model, name, cfg=cfg, **shared)
+        self.polarity = polarity
+        self.extension = extension
+        set_extension(extension)
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        return list(self.cfg["labels"])
+
+    def add_label(self, label: str) -> int:
+        """0 when it is there already, 1 when it was added; refused once there are weights."""
+        if not isinstance(label, str):
+            raise SettingError("label", label, "a string")
+        if label in self.labels:
+            return 0
+        if self.shim.ready:
+            raise LabelsFixed(self.name, label, self.labels)
+        self.cfg["labels"].append(label)
+        return 1
+
+    def sizes(self) -> Dict[str, Any]:
+        return {
+            "pieces": len(self._codec()),
+            "classes": len(self.labels),
+            "multi_label": self.cfg["multi_label"],
+        }
+
+    # predict is inherited: encode, run in buckets, put back in order
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[np.ndarray]) -> None:
+        """Writes; nothing else touches a doc."""
+        sides = self._sides()
+        for doc, row in zip(docs, scores, strict=True):
+            values = row.tolist()
+            doc.cats.update(zip(self.labels, values, strict=True))
+            best = int(row.argmax())
+            side = float(row @ sides) if len(sides) else 0.0
+            sure = not self.cfg["multi_label"] or values[best] >= self.cfg["threshold"]
+            doc.sentiment = side
+            doc._.set(
+                self.extension,
+                {
+                    "label": self.labels[best] if sure else None,
+                    "score": values[best],
+                    "polarity": side,
+                },
+            )
+
+    def _sides(self) -> np.ndarray:
+        """Where each label stands between -1 and 1; all zero when nobody says."""
+        return np.array(_polarities(self.labels, self.polarity), dtype=np.float32)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[List[str]] = None,
+        tokenizer: Optional[str] = None,
+        vectors: Optional[str] = None,
+        class_weights: Optional[Dict[str, float]] = None,
+    ) -> None:
+        """Learns the vocabulary, finds the labels, builds the net.
+
+        `labels` fixes the labels and their order; `tokenizer` names a tokenizer.json to use as it
+        is; `vectors` starts the embedding from a word2vec or fastText text file, or from the
+        pipeline's own vectors when it is "vocab"; `class_weights` says how much a label counts.
+        """
+        seen: Dict[str, None] = dict.fromkeys(labels or self.labels)
+
+        def look(example: Example) -> None:
+            for label in example.reference.cats if labels is None else ():
+                seen.setdefault(label)
+
+        self.train_codec(get_examples, look, tokenizer)
+        self.cfg["labels"] = list(seen)
+        least = 1 if self.cfg["multi_label"] else 2
+        if len(seen) < least:
+            raise LabelsTooFew(self.name, self.labels, least)
+        self.shim.open(**self.sizes())
+        net: Classifier = self.shim.net
+        if vectors is not None:
+            _start(net.embedding, self._vectors(vectors, nlp))
+        for label, weight in (class_weights or {}).items():
+            net.class_weights[self._place(label)] = weight
+        self.model.set_dim("nO", len(seen), force=True)
+
+    def _vectors(self, name: str, nlp: Optional[Language]) -> Vectors:
+        pieces = self._codec().pieces()
+        if name != "vocab":
+            return read_vectors(name, pieces)
+        vocab = self.vocab if nlp is None else nlp.vocab
+        found = [i for i, piece in enumerate(pieces) if vocab.has_vector(piece)]
+        rows = [vocab.get_vector(pieces[i]) for i in found]
+        return Vectors(np.array(found, dtype=np.int64), np.array(rows, dtype=np.float32))
+
+    def _place(self, label: str) -> int:
+        if label not in self.labels:
+            raise LabelUnknown(self.name, label, self.labels)
+        return self.labels.index(label)
+
+    def targets(self, examples: Sequence[Example]) -> np.ndarray:
+        """Probabilities (N, C); NaN where an example does not say."""
+        targets = np.full((len(examples), len(self.labels)), np.nan, dtype=np.float32)
+        for row, example in zip(targets, examples, strict=True):
+            for label, value in example.reference.cats.items():
+                row[self._place(label)] = value
+            if self.cfg["multi_label"]:
+                continue
+            total = np.nansum(row)
+            row[:] = np.nan_to_num(row) / total if total > 0 else np.nan
+        return targets
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: Sequence[np.ndarray]
+    ) -> Tuple[float, np.ndarray]:
+        """The mean loss of probabilities, and its gradient before softmax or sigmoid."""
+        said = np.asarray(scores, dtype=np.float32)
+        gold = self.targets(list(examples))
+        known = ~np.isnan(gold)
+        gold = np.nan_to_num(gold)
+        safe = np.clip(said, 1e-7, 1 - 1e-7)
+        loss = -(gold * np.log(safe))
+        if self.cfg["multi_label"]:
+            loss = loss - (1 - gold) * np.log1p(-safe)
+        rows = max(1, int(known.any(axis=1).sum()))
+        return float((loss * known).sum() / rows), (said - gold) * known / rows
+
+
+def _polarities(labels: Sequence[str], given: Dict[str, float]) -> List[float]:
+    """From the setting, from the names, or, where all labels are numbers, from their order."""
+    if given:
+        return [float(given.get(label, 0.0)) for label in labels]
+    if all(label.lower() in POLARITY for label in labels):
+        return [POLARITY[label.lower()] for label in labels]
+    try:
+        numbers = [float(label) for label in labels]
+    except ValueError:
+        return [0.0] * len(labels)
+    low, high = min(numbers, default=0.0), max(numbers, default=0.0)
+    return [0.0 if low == high else 2 * (n - low) / (high - low) - 1 for n in numbers]
+
+
+def _start(embedding: nn.Embedding, vectors: Vectors) -> None:
+    """Puts known vectors in; the rest keep their chance beginnings, scaled alike."""
+    if not len(vectors.ids):
+        return
+    width = vectors.rows.shape[1]
+    if width != embedding.embedding_dim:
+        raise SettingError("model.embedding", embedding.embedding_dim, f"{width}, as the vectors")
+    vectors.fill(embedding.weight)

@@ -1,0 +1,214 @@
+"""Where a torch net becomes a thinc model; the only file that knows both.
+
+thinc's own torch wrapper steps each weight through numpy, clips per parameter, and never applies
+averaged weights. Here the net keeps its `Learner`, and thinc's optimizer only says how large the
+step is: its schedules, decay, clipping and averaging are settings that reach the torch weights.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from thinc.api import Model, Optimizer
+from thinc.shims import Shim
+from thinc.util import get_torch_default_device
+from torch import Tensor, nn
+
+from seqpipe.errors import CheckpointError, DeviceMissing, NotInitialized
+from seqpipe.nets.classifier import set_dropout
+from seqpipe.text.batches import collate, plan
+from seqpipe.text.codec import Ids
+from seqpipe.train.learner import Learner, Step, Taken
+
+# A child forked after its parent computed with several threads waits forever for threads that were
+# not copied; with one thread it needs none.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+# A GPU wants wider batches than the caches of a CPU do.
+_WIDER_ON_GPU = 16
+
+
+class NetShim(Shim):
+    """A net with its learner and its device; the net is built when its sizes are known."""
+
+    def __init__(self, build: Callable[..., nn.Module]) -> None:
+        super().__init__(None)
+        self.build = build
+        self.wanted = "auto"
+        self.learner: Learner | None = None
+        self._placed: torch.device | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self._model is not None
+
+    @property
+    def net(self) -> Any:
+        """The net, on its device."""
+        if self._model is None:
+            raise NotInitialized("this model")
+        if self._placed is None:
+            self._placed = pick_device(self.wanted)
+            self._model.to(self._placed)
+        if self._placed.type == "cuda" and torch.cuda._is_in_bad_fork():
+            raise DeviceMissing(str(self._placed), "a forked worker cannot use the GPU")
+        return self._model
+
+    @property
+    def device(self) -> torch.device:
+        return next(iter(self.net.parameters())).device
+
+    def open(self, **sizes: Any) -> None:
+        """Builds the net with fresh weights."""
+        self._model = self.build(**sizes).eval()
+        self.learner = None
+        self._placed = None
+
+    def place(self, device: str) -> None:
+        """Asks for another device; the net moves when it is next used."""
+        self.wanted = device
+        self._placed = None
+
+    def predict_rows(
+        self, encoded: Sequence[Ids], *, budget: int, rows: int
+    ) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        """Runs the rows in length buckets; yields their places and what the net made of them."""
+        net, device = self.net, self.device
+        wider = _WIDER_ON_GPU if device.type == "cuda" else 1
+        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        for places in plan(lengths, budget=budget * wider, rows=rows * wider):
+            batch = collate(encoded, places)
+            with torch.inference_mode():
+                found = net.predict(batch.ids.to(device), batch.lengths.to(device))
+            yield places, found
+
+    def learn(
+        self,
+        encoded: Sequence[Ids],
+        targets: NDArray[np.float32],
+        *,
+        drop: float,
+        budget: int,
+        rows: int,
+    ) -> float:
+        """Adds the gradients of these rows; returns their loss, summed over the rows."""
+        net, device = self.net, self.device
+        if self.learner is None:
+            self.learner = Learner(net)
+        set_dropout(net, drop)
+        net.train()
+        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        losses: list[Tensor] = []
+        for places in plan(lengths, budget=budget, rows=rows):
+            batch = collate(encoded, places)
+            wanted = torch.from_numpy(targets[places]).to(device)
+            loss = net.loss(batch.ids.to(device), batch.lengths.to(device), wanted)
+            self.learner.accumulate(loss, len(places))
+            losses.append(loss.detach())
+        net.eval()
+        return float(sum(loss.item() for loss in losses))
+
+    def finish_update(self, optimizer: Optimizer) -> Taken | None:
+        """Takes the step that thinc's optimizer describes."""
+        if self.learner is None:
+            return None
+        if optimizer.averages is not None:
+            # spaCy evaluates with averages only when this dict holds something
+            optimizer.averages.setdefault(self._mark, np.zeros(0, dtype="f"))
+        return self.learner.step(step_of(optimizer))
+
+    @contextmanager
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
+        """Averaged weights, when the optimizer that took our steps keeps averages."""
+        if self.learner is None or self._mark not in params:
+            yield
+            return
+        with self.learner.averaged():
+            yield
+
+    @property
+    def _mark(self) -> tuple[int, str]:
+        return self.id, "seqpipe"
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """thinc's own request, made by `Model.to_gpu` and `to_cpu`."""
+        self.place("cpu" if device_type == "cpu" else f"cuda:{device_id}")
+
+    def to_bytes(self) -> bytes:
+        """A safetensors file."""
+        if self._model is None:
+            raise NotInitialized("this model")
+        weights = {k: v.detach().cpu().contiguous() for k, v in self._model.state_dict().items()}
+        return safetensors.save(weights, metadata={"format": "pt"})
+
+    def from_bytes(self, data: bytes) -> NetShim:
+        """Fills the net, which must have been opened with the same sizes."""
+        if self._model is None:
+            raise NotInitialized("this model")
+        try:
+            self._model.load_state_dict(safetensors.load(data))
+        except (SafetensorError, RuntimeError, KeyError) as error:
+            raise CheckpointError("model.safetensors", f"it does not fit ({error})") from error
+        self.learner = None
+        return self
+
+
+def make_model(build: Callable[..., nn.Module]) -> Model[Any, Any]:
+    """A thinc model around a net that `build(**sizes)` will make."""
+    return Model("seqpipe", _forward, shims=[NetShim(build)], dims={"nO": None})
+
+
+def shim_of(model: Model[Any, Any]) -> NetShim:
+    """The part of one of our models that holds the net."""
+    for shim in model.shims:
+        if isinstance(shim, NetShim):
+            return shim
+    raise NotInitialized(f"model {model.name}")
+
+
+def _forward(
+    model: Model[Any, Any], docs: Sequence[Any], is_train: bool
+) -> tuple[Any, Callable[[Any], Any]]:
+    """Docs to scores, by the function the stage left in the attributes."""
+    predict = model.attrs["predict"]
+
+    def backprop(_: Any) -> Any:
+        raise NotImplementedError("seqpipe's nets learn through the stage's update()")
+
+    return predict(docs), backprop
+
+
+def step_of(optimizer: Optimizer) -> Step:
+    """What a thinc optimizer says of its next step."""
+    return Step(
+        learn_rate=float(optimizer.learn_rate),
+        weight_decay=float(optimizer.L2),
+        betas=(float(optimizer.b1), float(optimizer.b2)),
+        eps=float(optimizer.eps),
+        clip=float(optimizer.grad_clip),
+        average=optimizer.averages is not None,
+    )
+
+
+def pick_device(wanted: str) -> torch.device:
+    """`auto` is the device of spaCy, else a GPU that torch sees, else the CPU."""
+    if wanted == "auto":
+        chosen = get_torch_default_device()
+        if chosen.type == "cpu" and torch.cuda.is_available():
+            chosen = torch.device("cuda")
+        return chosen
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceMissing(wanted, str(error).splitlines()[0].rstrip(".")) from error
+    return device

@@ -1,0 +1,45 @@
+"""The three recurrent cells, one layer and one direction at a time."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from seqpipe.errors import SettingError
+
+Cell = Literal["rnn", "lstm", "gru"]
+Recurrent = nn.RNN | nn.LSTM | nn.GRU
+State = Tensor | tuple[Tensor, Tensor]
+
+_MODULES: dict[str, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {
+    "rnn": nn.RNN,
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+}
+
+
+def make_cell(cell: Cell, *, inputs: int, width: int) -> Recurrent:
+    """A one-way, one-layer, batch-first module, initialized so that gradients travel far."""
+    if cell not in _MODULES:
+        raise SettingError("cell", cell, f"one of {', '.join(get_args(Cell))}")
+    module = _MODULES[cell](inputs, width, batch_first=True)
+    initialize_cell(module)
+    return module
+
+
+def initialize_cell(module: Recurrent) -> None:
+    """Orthogonal recurrent weights gate by gate (Saxe et al. 2014), open forget gates
+    (Jozefowicz et al. 2015)."""
+    width = module.hidden_size
+    with torch.no_grad():
+        for gate in module.weight_hh_l0.split(width):  # (H, H) each
+            nn.init.orthogonal_(gate)
+        for gate in module.weight_ih_l0.split(width):  # (H, D) each
+            nn.init.xavier_uniform_(gate)
+        module.bias_ih_l0.zero_()
+        module.bias_hh_l0.zero_()
+        if isinstance(module, nn.LSTM):
+            # torch orders the gates input, forget, cell, output
+            module.bias_ih_l0[width : 2 * width] = 1.0

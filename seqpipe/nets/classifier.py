@@ -1,0 +1,108 @@
+"""A classifier of whole rows: embedding, encoder, pools, one linear output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seqpipe.nets.encoder import Encoder, length_mask
+from seqpipe.nets.pooling import Pool
+
+
+class Classifier(nn.Module):
+    """From ids (B, S) to one score a class; `multi_label` scores each class by itself."""
+
+    def __init__(
+        self,
+        *,
+        embedding: nn.Embedding,
+        encoder: Encoder,
+        pools: Sequence[Pool],
+        classes: int,
+        multi_label: bool = False,
+        word_dropout: float = 0.0,
+        unknown: int = 1,
+        label_smoothing: float = 0.0,
+        chunk: int = 2048,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.encoder = encoder
+        self.pools = nn.ModuleList(pools)
+        self.output = nn.Linear(encoder.outputs * len(pools), classes)
+        self.dropout = nn.Dropout(0.0)  # the rate is the driver's: see `set_dropout`
+        self.multi_label = multi_label
+        self.word_dropout = word_dropout
+        self.unknown = unknown
+        self.label_smoothing = label_smoothing
+        self.chunk = chunk
+        self.class_weights: Tensor
+        self.register_buffer("class_weights", torch.ones(classes))
+        nn.init.normal_(embedding.weight, std=0.1)
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Scores before softmax or sigmoid: (B, C)."""
+        mask = length_mask(lengths, ids.shape[1])  # (B, S)
+        x = self.dropout(self.embedding(self._with_gaps(ids)))  # (B, S, D)
+        states = self.encoder(x, lengths)  # (B, S, H)
+        pooled = torch.cat([pool(states, mask) for pool in self.pools], dim=-1)
+        scores: Tensor = self.output(self.dropout(pooled))
+        return scores
+
+    def loss(self, ids: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
+        """Summed over the rows; targets (B, C) are one-hot or soft."""
+        scores = self(ids, lengths)
+        smooth = self.label_smoothing
+        if self.multi_label:
+            known = ~targets.isnan()  # a label that nobody gave teaches nothing
+            targets = targets.nan_to_num() * (1 - smooth) + 0.5 * smooth
+            each = F.binary_cross_entropy_with_logits(scores, targets, reduction="none")
+            return (each * known * self.class_weights).sum()
+        targets = targets * (1 - smooth) + smooth / scores.shape[1]
+        return -(F.log_softmax(scores, dim=-1) * targets * self.class_weights).sum()
+
+    def predict(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Probabilities (B, C); rows beyond `chunk` steps pass through in constant memory."""
+        if ids.shape[1] <= self.chunk:
+            return self._normalized(self(ids, lengths))
+        scores = [self._long(row[: int(n)]) for row, n in zip(ids, lengths, strict=True)]
+        return self._normalized(torch.cat(scores))
+
+    def _long(self, ids: Tensor) -> Tensor:
+        """The scores of one row of any length: (1, C)."""
+
+        def embed(start: int, end: int) -> Tensor:
+            x: Tensor = self.embedding(ids[None, start:end])
+            return x
+
+        like = self.output.weight
+        folds = [pool.begin(1, like) for pool in self._pools()]
+        for x in self.encoder.chunks(embed, len(ids), chunk=self.chunk):
+            mask = torch.ones(1, x.shape[1], dtype=torch.bool, device=x.device)
+            folds = [p.add(f, x, mask) for p, f in zip(self._pools(), folds, strict=True)]
+        ends = [p.end(f) for p, f in zip(self._pools(), folds, strict=True)]
+        scores: Tensor = self.output(torch.cat(ends, dim=-1))
+        return scores
+
+    def _pools(self) -> list[Pool]:
+        return [pool for pool in self.pools if isinstance(pool, Pool)]
+
+    def _with_gaps(self, ids: Tensor) -> Tensor:
+        """Some pieces read as unknown while training (Iyyer et al. 2015)."""
+        if not (self.training and self.word_dropout):
+            return ids
+        gaps = torch.rand(ids.shape, device=ids.device) < self.word_dropout
+        return ids.masked_fill(gaps, self.unknown)
+
+    def _normalized(self, scores: Tensor) -> Tensor:
+        return torch.sigmoid(scores) if self.multi_label else torch.softmax(scores, dim=-1)
+
+
+def set_dropout(net: nn.Module, rate: float) -> None:
+    """Gives every dropout of a net the rate that the driver of the training asks for."""
+    for module in net.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = rate

@@ -1,0 +1,157 @@
+"""A recurrent encoder over padded rows of unequal length.
+
+A padded call of a bidirectional torch module starts its backward half in the padding, and a packed
+call of an LSTM misses the fast CPU kernel. Two one-way passes over the padded batch, the backward
+one over rows that were turned round, are right and fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from seqpipe.nets.cells import Cell, Recurrent, State, make_cell
+
+
+def length_mask(lengths: Tensor, steps: int) -> Tensor:
+    """True where a row still goes on."""
+    return torch.arange(steps, device=lengths.device) < lengths[:, None]  # (B, S)
+
+
+class _Turn(torch.autograd.Function):
+    """A permutation of rows that is its own inverse, so its gradient is the same permutation;
+    autograd's own answer for indexing is a slow, unordered scatter."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        return x.index_select(0, index)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        return grads[0].index_select(0, index), None
+
+
+def turned(x: Tensor, lengths: Tensor) -> Tensor:
+    """Each row back to front within its own length; padding stays where it is."""
+    rows, steps, width = x.shape
+    place = torch.arange(steps, device=x.device).expand(rows, steps)
+    mirror = torch.where(place < lengths[:, None], lengths[:, None] - 1 - place, place)  # (B, S)
+    flat = (mirror + torch.arange(rows, device=x.device)[:, None] * steps).reshape(-1)
+    result = cast(Tensor, _Turn.apply(x.reshape(rows * steps, width), flat))  # type: ignore[no-untyped-call]
+    return result.view(rows, steps, width)
+
+
+class Encoder(nn.Module):
+    """Stacked recurrent layers, one or two ways, for rows of any length down to zero."""
+
+    def __init__(
+        self,
+        *,
+        cell: Cell,
+        inputs: int,
+        width: int,
+        layers: int = 1,
+        bidirectional: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        ways = 2 if bidirectional else 1
+        sizes = [inputs] + [width * ways] * (layers - 1)
+        self.inputs = inputs
+        self.outputs = width * ways
+        self.bidirectional = bidirectional
+        self.onward = nn.ModuleList(make_cell(cell, inputs=d, width=width) for d in sizes)
+        self.backward_ = nn.ModuleList(
+            make_cell(cell, inputs=d, width=width) for d in sizes if bidirectional
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """From (B, S, D) to (B, S, H), zero beyond each row's length."""
+        mask = length_mask(lengths, x.shape[1])[:, :, None]  # (B, S, 1)
+        if x.shape[0] == 0 or x.shape[1] == 0:
+            return x.new_zeros(x.shape[0], x.shape[1], self.outputs)
+        for layer in range(len(self.onward)):
+            below = self.dropout(x) if layer else x
+            x = self._layer(layer, below, lengths) * mask
+        return x
+
+    def _layer(self, layer: int, x: Tensor, lengths: Tensor) -> Tensor:
+        onward = _run(self.onward[layer], x, lengths)
+        if not self.bidirectional:
+            return onward
+        back = turned(_run(self.backward_[layer], turned(x, lengths), lengths), lengths)
+        return torch.cat([onward, back], dim=-1)
+
+    def chunks(
+        self, embed: Callable[[int, int], Tensor], length: int, *, chunk: int
+    ) -> Iterator[Tensor]:
+        """The outputs of one long row, `chunk` steps at a time, equal to those of `forward`.
+
+        `embed(start, end)` gives the inputs (1, end - start, D). Between chunks only the carried
+        states are kept, so that memory holds one chunk and not the row.
+        """
+        walk = _Walk(self, embed, length, chunk)
+        for layer in range(len(self.onward)):
+            walk.sweep(layer)
+        for part in range(walk.parts):
+            yield walk.outputs(len(self.onward), part)
+
+
+class _Walk:
+    """The states of every layer at every border between the chunks of one row."""
+
+    def __init__(
+        self, encoder: Encoder, embed: Callable[[int, int], Tensor], length: int, chunk: int
+    ) -> None:
+        self.encoder = encoder
+        self.embed = embed
+        self.borders = [*range(0, length, chunk), length]
+        self.parts = len(self.borders) - 1
+        self.entering: list[list[State | None]] = []  # by layer and part, from the left
+        self.returning: list[list[State | None]] = []  # by layer and part, from the right
+
+    def sweep(self, layer: int) -> None:
+        """Carries the state of one layer through the whole row, there and back."""
+        left: list[State | None] = [None] * (self.parts + 1)
+        for part in range(self.parts - 1):
+            left[part + 1] = self.encoder.onward[layer](self.outputs(layer, part), left[part])[1]
+        right: list[State | None] = [None] * (self.parts + 1)
+        if self.encoder.bidirectional:
+            for part in range(self.parts - 1, 0, -1):
+                x = self.outputs(layer, part).flip(1)
+                right[part - 1] = self.encoder.backward_[layer](x, right[part])[1]
+        self.entering.append(left)
+        self.returning.append(right)
+
+    def outputs(self, layers: int, part: int) -> Tensor:
+        """What the lowest `layers` layers make of one chunk: (1, c, D) or (1, c, H)."""
+        x = self.embed(self.borders[part], self.borders[part + 1])
+        for layer in range(layers):
+            y = self.encoder.onward[layer](x, self.entering[layer][part])[0]
+            if self.encoder.bidirectional:
+                back = self.encoder.backward_[layer](x.flip(1), self.returning[layer][part])[0]
+                y = torch.cat([y, back.flip(1)], dim=-1)
+            x = y
+        return x
+
+
+def _run(module: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
+    """One way through one layer; what stands beyond a row's length is left undefined."""
+    recurrent = cast(Recurrent, module)
+    if not (x.is_cuda or isinstance(recurrent, nn.GRU)):
+        return cast(Tensor, recurrent(x)[0])
+    # cuDNN wants packed rows, and torch's GRU has no fast padded kernel to gain from
+    packed = pack_padded_sequence(
+        x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
+    )
+    outputs, _ = pad_packed_sequence(
+        recurrent(packed)[0], batch_first=True, total_length=x.shape[1]
+    )
+    return cast(Tensor, outputs)

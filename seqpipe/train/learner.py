@@ -1,0 +1,156 @@
+"""One optimisation step, the same for every driver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from seqpipe.errors import CheckpointError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a driver decides anew for each step."""
+
+    learn_rate: float
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    clip: float = 0.0  # of the norm over all weights together; 0 for none
+    average: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of a step."""
+
+    norm: float  # of the gradient, before clipping
+    skipped: bool  # because the norm was not a finite number
+
+
+class Learner:
+    """Gradients add up in `accumulate`; `step` takes their mean over rows and moves the weights.
+
+    The step is AdamW (Loshchilov and Hutter 2019); the averages are an exponential mean of the
+    weights (Polyak and Juditsky 1992) that forgets its beginnings.
+    """
+
+    AVERAGE_DECAY = 0.99  # a window of some hundred steps: small corpora train for a few thousand
+
+    def __init__(self, net: nn.Module) -> None:
+        self.net = net
+        self.weights = [p for p in net.parameters() if p.requires_grad]
+        self.averages: list[Tensor] | None = None
+        self.steps = 0
+        self.skipped = 0
+        self._rows = 0
+        self._optimizer = torch.optim.AdamW(_groups(self.weights), fused=True)
+
+    def accumulate(self, loss: Tensor, rows: int) -> None:
+        """Adds the gradients of a loss that was summed over so many rows."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._rows += rows
+
+    def step(self, how: Step) -> Taken:
+        """Moves the weights by what has gathered; gradients that are not finite are dropped."""
+        grads = [w.grad for w in self.weights if w.grad is not None]
+        if not grads or not self._rows:
+            return Taken(0.0, skipped=True)
+        torch._foreach_mul_(grads, 1.0 / self._rows)
+        norm = _norm(grads)
+        taken = Taken(norm, skipped=not math.isfinite(norm))
+        if taken.skipped:
+            self.skipped += 1
+        else:
+            if how.clip and norm > how.clip:
+                torch._foreach_mul_(grads, how.clip / norm)
+            self._move(how)
+        self._optimizer.zero_grad()
+        self._rows = 0
+        return taken
+
+    def _move(self, how: Step) -> None:
+        for group in self._optimizer.param_groups:
+            group.update(lr=how.learn_rate, betas=how.betas, eps=how.eps)
+            group["weight_decay"] = how.weight_decay if group["decays"] else 0.0
+        self._optimizer.step()
+        self.steps += 1
+        if how.average:
+            self._average()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        if self.averages is None:
+            self.averages = [w.detach().clone() for w in self.weights]
+        decay = min(self.AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self.averages, [w.detach() for w in self.weights], 1 - decay)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the net carries the averaged weights, where there are any."""
+        if self.averages is None:
+            yield
+            return
+        kept = [w.detach().clone() for w in self.weights]
+        _copy(self.averages, self.weights)
+        try:
+            yield
+        finally:
+            _copy(kept, self.weights)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on, except the random numbers."""
+        tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
+        for i, average in enumerate(self.averages or []):
+            tensors[f"average.{i}"] = average
+        for i, weight in enumerate(self.weights):
+            for key, value in self._optimizer.state.get(weight, {}).items():
+                tensors[f"adam.{i}.{key}"] = value
+        tensors["steps"] = torch.tensor([self.steps, self.skipped])
+        return tensors
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of `state`, for a net of the same shape."""
+        try:
+            net = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
+            self.net.load_state_dict(net)
+            self.steps, self.skipped = (int(n) for n in tensors["steps"])
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError("the checkpoint", f"it is of another net ({error})") from error
+        if "average.0" in tensors:
+            self.averages = [
+                tensors[f"average.{i}"].clone().to(w.device) for i, w in enumerate(self.weights)
+            ]
+        for i, weight in enumerate(self.weights):
+            mark = f"adam.{i}."
+            state = {
+                k.removeprefix(mark): v.clone() for k, v in tensors.items() if k.startswith(mark)
+            }
+            if state:
+                self._optimizer.state[weight] = {
+                    k: v.to(weight.device) for k, v in state.items()
+                }
+
+
+def _groups(weights: list[nn.Parameter]) -> list[dict[str, object]]:
+    """Biases are not pulled to zero: a forget gate's opens the memory."""
+    flat = [w for w in weights if w.dim() < 2]
+    deep = [w for w in weights if w.dim() >= 2]
+    groups = [{"params": deep, "decays": True}, {"params": flat, "decays": False}]
+    return [g for g in groups if g["params"]]
+
+
+def _norm(grads: list[Tensor]) -> float:
+    norms = torch.stack(torch._foreach_norm(grads))
+    return float(torch.linalg.vector_norm(norms))
+
+
+@torch.no_grad()
+def _copy(source: list[Tensor], target: list[nn.Parameter]) -> None:
+    for new, weight in zip(source, target, strict=True):
+        weight.copy_(new)
