@@ -11,6 +11,7 @@ SeqpipeError
 │   ├── SplitMissing        the data set has no such part
 │   ├── ColumnMissing       the table has no such column
 │   ├── DataEmpty           nothing usable is left
+│   ├── LabelsStrange       labels in the data that a pipeline does not know
 │   └── RowsUnreadable      encoded rows that are missing or damaged
 ├── StageError          a stage asked for something it cannot do
 │   ├── NotInitialized      used before `initialize` or training
@@ -19,9 +20,17 @@ SeqpipeError
 │   ├── LabelUnknown        a document labelled with what the stage never saw
 │   └── RehearsalRefused    `nlp.rehearse` on a stage that does not offer it
 ├── SettingError        a setting whose value is not allowed
+├── SettingUnknown      a setting that the config has no place for
 ├── DeviceMissing       a device that torch cannot give
+├── PipelineError       a trained pipeline that cannot be used as asked
+│   ├── PipelineMissing     no such folder or package
+│   ├── PipelineUnreadable  it is there, and spaCy cannot load it
+│   └── FieldMissing        nothing in it writes what was asked for
 ├── OutputInUse         a folder or file that holds another run
+├── OutputRefused       a place where nothing can or may be written
+├── DocumentsFailed     an annotation that came to its end without some documents
 ├── CheckpointError     a run that cannot be continued as asked
+├── TrainingDiverged    gradients that stay without a finite value
 └── UsageError          a command line that makes no sense
 
 Each takes facts and writes its own sentence: what was given, what is allowed, what to do.
@@ -124,6 +133,14 @@ class RowsUnreadable(DataError):
         )
 
 
+class LabelsStrange(DataError):
+    def __init__(self, data: str, strange: Sequence[str], known: Sequence[str]) -> None:
+        super().__init__(
+            f"{data!r} carries the label{'s' * (len(strange) > 1)} {listed(strange)}, and the "
+            f"pipeline knows {listed(known)}: give data with these labels, or train anew."
+        )
+
+
 class StageError(SeqpipeError):
     """A stage asked for something it cannot do."""
 
@@ -172,9 +189,39 @@ class SettingError(SeqpipeError):
         super().__init__(f"The setting {setting} = {value!r} is not allowed: give {allowed}.")
 
 
+class SettingUnknown(SeqpipeError):
+    def __init__(self, setting: str, section: str, there: str) -> None:
+        super().__init__(
+            f"The config has no setting {setting!r}: {section or 'its top'} holds {there}."
+        )
+
+
 class DeviceMissing(SeqpipeError):
     def __init__(self, device: str, reason: str) -> None:
         super().__init__(f"The device {device!r} cannot be used: {reason}. Give 'cpu' or 'auto'.")
+
+
+class PipelineError(SeqpipeError):
+    """A trained pipeline that cannot be used as asked."""
+
+
+class PipelineMissing(PipelineError):
+    def __init__(self, model: str, *, near: Sequence[str] = ()) -> None:
+        here = f" Do you mean {listed(near)}?" if near else ""
+        super().__init__(f"There is no folder or installed package {model!r}.{here}")
+
+
+class PipelineUnreadable(PipelineError):
+    def __init__(self, model: str, reason: str, *, near: Sequence[str] = ()) -> None:
+        here = f" Do you mean {listed(near)}?" if near else ""
+        super().__init__(f"{model!r} is no pipeline that can be loaded: {reason}.{here}")
+
+
+class FieldMissing(PipelineError):
+    def __init__(self, field: str, fields: Sequence[str]) -> None:
+        super().__init__(
+            f"The pipeline writes no {field!r}: it writes {listed(fields)}.{nearest(field, fields)}"
+        )
 
 
 class OutputInUse(SeqpipeError):
@@ -182,9 +229,30 @@ class OutputInUse(SeqpipeError):
         super().__init__(f"{path} is in use: name another output, or say {ways}.")
 
 
+class OutputRefused(SeqpipeError):
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} cannot be the output: {reason}.")
+
+
+class DocumentsFailed(SeqpipeError):
+    def __init__(self, output: object, failed: int, documents: int, first: str) -> None:
+        super().__init__(
+            f"{failed:,} of {documents:,} documents could not be annotated, the first because of "
+            f"{first}: in {output} each has its reason in the field 'error'."
+        )
+
+
 class CheckpointError(SeqpipeError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"The run in {path} cannot be continued: {reason}.")
+
+
+class TrainingDiverged(SeqpipeError):
+    def __init__(self, step: int, failures: int) -> None:
+        super().__init__(
+            f"At step {step} the gradients of {failures} steps in a row were not finite. The best "
+            "model so far is kept: try a lower learning rate or a lower training.optimizer.grad_clip."
+        )
 
 
 class UsageError(SeqpipeError):
