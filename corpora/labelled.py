@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from seqpipe.corpora.sources import column_names, open_split
-from seqpipe.errors import ColumnMissing, DataEmpty, SourceUnreadable
+from seqpipe.corpora.sources import carve, column_names, open_split
+from seqpipe.errors import ColumnMissing, DataEmpty, SettingError, SourceUnreadable
 
 if TYPE_CHECKING:
     from seqpipe.corpora.sources import Table
@@ -42,10 +42,27 @@ def labelled_rows(
     streaming: bool = False,
     limit: int = 0,
     revision: str | None = None,
+    without: float = 0.0,
+    only: float = 0.0,
 ) -> LabelledRows:
-    """The labelled rows of one part of a data set; with `label=None` its texts alone."""
+    """The labelled rows of one part of a data set; with `label=None` its texts alone.
+
+    `without` and `only` cut the part in two, the same way in every run.
+    """
     table = open_split(data, split=split, streaming=streaming, revision=revision)
+    if without or only:
+        table = _side(table, without, only)
     return LabelledRows(table, data=data, text=text, label=label, limit=limit)
+
+
+def _side(table: Table, without: float, only: float) -> Table:
+    share = without or only
+    if (without and only) or not 0 < share < 1:
+        raise SettingError("without, only", (without, only), "one of them, between 0 and 1")
+    if not hasattr(table, "num_rows"):
+        raise SettingError("streaming", True, "false where a part is cut in two")
+    kept, held = carve(table, share=share)
+    return kept if without else held
 
 
 class LabelledRows:

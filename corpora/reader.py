@@ -17,7 +17,6 @@ from seqpipe.corpora.sources import Source, locate
 from seqpipe.errors import SplitMissing
 
 
-@registry.readers("seqpipe.Dataset.v1")
 def read_dataset(
     path: str,
     split: str = "train",
@@ -29,10 +28,13 @@ def read_dataset(
     buffer: int = 10000,
     seed: int = 0,
     revision: str | None = None,
+    without: float = 0.0,
+    only: float = 0.0,
 ) -> Callable[[Language], Iterable[Example]]:
     """Examples out of a data set on the hub, a folder, files or a bundled corpus.
 
-    Each call is the next epoch, in an order that `seed` and the number of calls decide; give
+    Where a data set has one part alone, `without = 0.1` leaves a tenth of it out and `only = 0.1`
+    is that tenth. Each call is the next epoch, in an order that `seed` and the number of calls decide; give
     `shuffle = false` to the part that is only measured on.
     """
     order = Order(shuffle=shuffle, seed=seed, buffer=buffer)
@@ -49,9 +51,14 @@ def read_dataset(
             streaming=streaming,
             limit=limit,
             revision=revision,
+            without=without,
+            only=only,
         )
 
     return RowsCorpus(opened, order=order)
+
+
+registry.readers("seqpipe.Dataset.v1", func=read_dataset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class NetShim(Shim):
         super().__init__(None)
         self.build = build
         self.wanted = "auto"
-        self.learner: Learner | None = None
+        self._learner: Learner | None = None
         self._placed: torch.device | None = None
 
     @property
@@ -64,13 +64,20 @@ class NetShim(Shim):
         return self._model
 
     @property
+    def learner(self) -> Learner:
+        """The learner of this net, made when it is first asked for."""
+        if self._learner is None:
+            self._learner = Learner(self.net)
+        return self._learner
+
+    @property
     def device(self) -> torch.device:
         return next(iter(self.net.parameters())).device
 
     def open(self, **sizes: Any) -> None:
         """Builds the net with fresh weights."""
         self._model = self.build(**sizes).eval()
-        self.learner = None
+        self._learner = None
         self._placed = None
 
     def place(self, device: str) -> None:
@@ -101,9 +108,7 @@ class NetShim(Shim):
         rows: int,
     ) -> float:
         """Adds the gradients of these rows; returns their loss, summed over the rows."""
-        net, device = self.net, self.device
-        if self.learner is None:
-            self.learner = Learner(net)
+        net, device, learner = self.net, self.device, self.learner
         set_dropout(net, drop)
         net.train()
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
@@ -112,15 +117,13 @@ class NetShim(Shim):
             batch = collate(encoded, places)
             wanted = torch.from_numpy(targets[places]).to(device)
             loss = net.loss(batch.ids.to(device), batch.lengths.to(device), wanted)
-            self.learner.accumulate(loss, len(places))
+            learner.accumulate(loss, len(places))
             losses.append(loss.detach())
         net.eval()
         return float(sum(loss.item() for loss in losses))
 
-    def finish_update(self, optimizer: Optimizer) -> Taken | None:
+    def finish_update(self, optimizer: Optimizer) -> Taken:
         """Takes the step that thinc's optimizer describes."""
-        if self.learner is None:
-            return None
         if optimizer.averages is not None:
             # spaCy evaluates with averages only when this dict holds something
             optimizer.averages.setdefault(self._mark, np.zeros(0, dtype="f"))
@@ -129,10 +132,10 @@ class NetShim(Shim):
     @contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
         """Averaged weights, when the optimizer that took our steps keeps averages."""
-        if self.learner is None or self._mark not in params:
+        if self._learner is None or self._mark not in params:
             yield
             return
-        with self.learner.averaged():
+        with self._learner.averaged():
             yield
 
     @property
@@ -158,7 +161,7 @@ class NetShim(Shim):
             self._model.load_state_dict(safetensors.load(data))
         except (SafetensorError, RuntimeError, KeyError) as error:
             raise CheckpointError("model.safetensors", f"it does not fit ({error})") from error
-        self.learner = None
+        self._learner = None
         return self
 
 

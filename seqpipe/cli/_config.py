@@ -1,0 +1,99 @@
+"""The config of a run: a stage's defaults or a file, the data, and what was asked for besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from confection import Config, ConfigValidationError
+from spacy.util import load_config
+
+import seqpipe.components
+from seqpipe.corpora.sources import DEV_SPLITS, splits_of
+from seqpipe.errors import SettingError, SettingUnknown, SourceMissing, SplitMissing, listed
+
+_HELD_OUT = 0.1  # of the training part, where a data set has no other to measure on
+
+
+def config_for(
+    what: str,
+    data: str | None,
+    *,
+    columns: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+) -> Config:
+    """Everything a run depends on besides the bytes of its data."""
+    config = _defaults(what)
+    if data is not None:
+        _point_at(config, data, columns)
+    _override(config, overrides)
+    return config
+
+
+def _defaults(what: str) -> Config:
+    if not what.endswith(".cfg"):
+        return load_config(stage_config(what), interpolate=False)
+    if not Path(what).is_file():
+        raise SourceMissing(what)
+    try:
+        return load_config(what, interpolate=False)
+    except (ConfigValidationError, ValueError) as error:
+        raise SettingError("config", what, f"a config that spaCy can read ({error})") from error
+
+
+def stage_config(stage: str) -> Path:
+    """The .cfg beside a stage's module."""
+    folders = [Path(folder) for folder in seqpipe.components.__path__]
+    return next(f / f"{stage}.cfg" for f in folders if (f / f"{stage}.cfg").is_file())
+
+
+def _point_at(config: Config, data: str, columns: Mapping[str, Any]) -> None:
+    train = {k: columns[k] for k in ("text", "label", "split", "limit") if k in columns}
+    corpora = config.setdefault("corpora", {})
+    for name in ("train", "dev"):
+        corpora.setdefault(name, {"@readers": "seqpipe.Dataset.v1"})
+        corpora[name].update(train)
+    dev_data = columns.get("dev", data)
+    # paths are kept in one block, as spaCy does, so that a config can be pointed elsewhere
+    config.setdefault("paths", {}).update(train=data, dev=dev_data)
+    corpora["train"]["path"] = "${paths.train}"
+    corpora["dev"]["path"] = "${paths.dev}"
+    corpora["train"]["split"] = columns.get("split", "train")
+    corpora["dev"].update(shuffle=False, limit=0)
+    splits = splits_of(dev_data)
+    chosen = columns.get("dev_split") or next((s for s in DEV_SPLITS if s in splits), None)
+    if chosen is not None and chosen not in splits:
+        raise SplitMissing(dev_data, chosen, splits)
+    if chosen is not None or dev_data != data:
+        corpora["dev"]["split"] = chosen or splits[0]
+        return
+    corpora["dev"].update(split=corpora["train"]["split"], only=_HELD_OUT)
+    corpora["train"]["without"] = _HELD_OUT
+    if "limit" in columns:
+        corpora["dev"]["limit"] = columns["limit"]
+
+
+def _override(config: Config, overrides: Mapping[str, Any]) -> None:
+    for name, value in overrides.items():
+        for path in _paths(config, name.split(".")):
+            section: Any = config
+            for depth, part in enumerate(path[:-1]):
+                if not isinstance(section, dict) or part not in section:
+                    there = listed(section) if isinstance(section, dict) else "one value"
+                    raise SettingUnknown(name, ".".join(path[:depth]), there)
+                section = section[part]
+            section[path[-1]] = value
+
+
+def _paths(config: Config, parts: list[str]) -> list[list[str]]:
+    """The places a dotted name stands for: `*` is every stage of ours."""
+    if "*" not in parts:
+        return [parts]
+    at = parts.index("*")
+    ours = [
+        name
+        for name, block in config["components"].items()
+        if str(block.get("factory", "")).startswith("seqpipe_")
+    ]
+    return [[*parts[:at], name, *parts[at + 1 :]] for name in ours]

@@ -1,0 +1,286 @@
+"""A training run and its folder: model-best, model-last, log.jsonl, and `run` while it goes on.
+
+`run` holds what a killed run needs to go on: the pipeline as it was before the first step, the
+encoded rows, and the last checkpoint. It is gone when the run has come to its end.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import spacy
+import torch
+from confection import Config
+from numpy.typing import NDArray
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training import Example
+from spacy.util import (
+    get_sourced_components,
+    load_model_from_config,
+    registry,
+    resolve_dot_names,
+)
+from thinc.api import fix_random_seed
+
+from seqpipe.cli._trainee import StageTrainee, only_stage
+from seqpipe.errors import CheckpointError, DataEmpty, OutputInUse, SettingError, listed
+from seqpipe.files import sweep, written, written_folder
+from seqpipe.text.batches import shuffled
+from seqpipe.text.rows import Rows
+from seqpipe.train.checkpoint import Position, load_checkpoint
+from seqpipe.train.loop import Loop, Plan, Validation, Watcher
+
+_AT_ONCE = 1000  # examples held while encoding
+_OWN = {"rows": 32, "budget": 4096, "checkpoint_seconds": 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run has come to."""
+
+    best: Path
+    last: Path
+    step: int
+    scores: Mapping[str, Any]  # of model-best
+    stopped: bool  # asked to stop before its end
+
+    def shown(self) -> dict[str, float]:
+        """The few scores that a person looks at first."""
+        names = ("cats_acc", "cats_macro_f", "cats_ece")
+        return {n: self.scores[n] for n in names if isinstance(self.scores.get(n), float)}
+
+
+class Run:
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.log = output / "log.jsonl"
+        self.folder = output / "run"
+        self.facts = output / "run.json"
+        self.start = self.folder / "start"
+        self.rows = self.folder / "rows"
+        self.targets = self.folder / "targets.npy"
+        self.checkpoint = self.folder / "checkpoint.safetensors"
+
+    def claim(self, *, resume: bool, overwrite: bool) -> None:
+        """Makes sure that the folder is ours to write to, and that nothing in it gets lost."""
+        if self.output.exists() and not self.output.is_dir():
+            raise OutputInUse(self.output, "a folder")
+        used = self.output.is_dir() and any(self.output.iterdir())
+        ours = self.facts.exists() or self.log.exists() or (self.output / "model-best").exists()
+        if used and not (resume or (overwrite and ours)):
+            ways = "--overwrite or --resume" if ours else "another one: it holds no run of seqpipe"
+            raise OutputInUse(self.output, ways)
+        if resume and used and not self.facts.exists():
+            raise CheckpointError(self.output, "it holds no run of seqpipe")
+        self.output.mkdir(parents=True, exist_ok=True)
+        for name in ("model-best", "model-last", "run.json", "log.jsonl"):
+            sweep(self.output / name)
+        if not resume:
+            self._clear()
+
+    def _clear(self) -> None:
+        for path in (self.facts, self.log):
+            path.unlink(missing_ok=True)
+        for folder in (self.folder, self.output / "model-best", self.output / "model-last"):
+            if folder.exists():
+                shutil.rmtree(folder)
+
+    def train(self, config: Config, watcher: Watcher) -> Trained:
+        """Begins, or goes on, and tells how it ended."""
+        asked = _plain(config)
+        facts = json.loads(self.facts.read_text()) if self.facts.exists() else None
+        if facts is not None:
+            _compare(self.output, facts["config"], asked)
+            if facts.get("finished"):
+                return Trained(**self._models(), **facts["finished"], stopped=False)
+        elif self.folder.exists():
+            shutil.rmtree(self.folder)
+        if facts is None or not self.start.exists():
+            facts = {"config": asked}
+            self._write_facts(facts)
+            self._prepare(config)
+        return self._sit(facts, watcher)
+
+    def _write_facts(self, facts: Mapping[str, Any]) -> None:
+        with written(self.facts) as beside:
+            beside.write_text(json.dumps(facts, indent=2, ensure_ascii=False), encoding="utf-8")
+
+    # Before the first step ------------------------------------------------------------------
+
+    def _prepare(self, config: Config) -> None:
+        """Labels, vocabulary and fresh weights; every row encoded once.
+
+        Docs are made by a second pipeline: the first one's strings are saved with it, and the
+        training texts have no business there.
+        """
+        reader = load_model_from_config(config.copy(), auto_fill=True)
+        filled = reader.config.interpolate()
+        training = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
+        names = [training["train_corpus"], training["dev_corpus"]]
+        corpora = resolve_dot_names(filled, names)
+        nlp = _initialized(config, lambda: corpora[0](reader))
+        _, stage = only_stage(nlp)
+        targets: list[NDArray[np.float32]] = []
+
+        def encoded() -> Iterator[Any]:
+            for some in _portions(corpora[0](reader)):
+                wanted = stage.targets(some)
+                known = ~np.isnan(wanted).all(axis=1)
+                targets.append(wanted[known])
+                ids = stage.encode([example.predicted for example in some])
+                yield from (row[: stage.longest] for row, k in zip(ids, known, strict=True) if k)
+
+        rows = Rows.write(self.rows, encoded())
+        if not len(rows):
+            raise DataEmpty(str(filled["corpora"]["train"].get("path", "train")), "labelled row")
+        with written(self.targets) as beside, beside.open("wb") as file:
+            np.save(file, np.concatenate(targets), allow_pickle=False)
+        _fit_schedule(nlp, _plan(nlp.config.interpolate()), rows)
+        nlp.meta["seqpipe"] = _facts(nlp, rows)
+        with written_folder(self.start) as beside:
+            nlp.to_disk(beside)
+
+    # One sitting ----------------------------------------------------------------------------
+
+    def _sit(self, facts: dict[str, Any], watcher: Watcher) -> Trained:
+        nlp = spacy.load(self.start)
+        config = nlp.config.interpolate()
+        plan = _plan(config)
+        torch.manual_seed(plan.seed)
+        trainee = StageTrainee(
+            nlp, Rows.open(self.rows), np.load(self.targets, mmap_mode="r"), self.output
+        )
+        position = None
+        if self.checkpoint.exists():
+            position = load_checkpoint(self.checkpoint, trainee.learner)
+            trainee.catch_up(position.step)
+        begin = getattr(watcher, "begin", None)
+        if begin is not None:
+            begin(_steps(plan, trainee.lengths), position.step if position else 0)
+        loop = Loop(
+            trainee,
+            plan,
+            log=self.log,
+            checkpoint=self.checkpoint,
+            watcher=watcher,
+            position=position,
+        )
+        ended = loop.run()
+        if loop.last is not None:
+            trainee.save("model-last", loop.last)
+        best = self._best(loop)
+        outcome = {"step": loop.at.step, "scores": dict(best.scores) if best else {}}
+        if ended:
+            self._write_facts({**facts, "finished": outcome})
+            shutil.rmtree(self.folder)
+        return Trained(**self._models(), **outcome, stopped=not ended)
+
+    def _models(self) -> dict[str, Path]:
+        return {"best": self.output / "model-best", "last": self.output / "model-last"}
+
+    def _best(self, loop: Loop) -> Validation | None:
+        lines = [Validation(**json.loads(line)) for line in self.log.read_text().splitlines()]
+        return next((v for v in lines if v.step == loop.at.best_step), None)
+
+
+def _initialized(config: Config, examples: Callable[[], Iterable[Example]]) -> Language:
+    """As `spacy train` does it: what is frozen or comes from another pipeline stays as it is."""
+    nlp = load_model_from_config(config.copy(), auto_fill=True)
+    training = nlp.config.interpolate()["training"]
+    fix_random_seed(training["seed"] or 0)
+    settled = {*training["frozen_components"], *get_sourced_components(config)}
+    with nlp.select_pipes(disable=sorted(settled)):
+        nlp.initialize(examples)
+    return nlp
+
+
+def _portions(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    walk = iter(examples)
+    while some := list(islice(walk, _AT_ONCE)):
+        yield some
+
+
+def _plan(config: Mapping[str, Any]) -> Plan:
+    training = config["training"]
+    own = {**_OWN, **config.get("seqpipe", {})}
+    unknown = set(own) - set(_OWN)
+    if unknown:
+        raise SettingError("[seqpipe]", listed(sorted(unknown)), f"some of {listed(_OWN)}")
+    if training["max_epochs"] < 0:
+        raise SettingError("training.max_epochs", training["max_epochs"], "0 or more")
+    if not (training["max_epochs"] or training["max_steps"]):
+        raise SettingError("training.max_epochs", 0, "a number, or one for training.max_steps")
+    return Plan(
+        seed=training["seed"] or 0,
+        epochs=training["max_epochs"],
+        steps=training["max_steps"],
+        accumulate=training["accumulate_gradient"],
+        eval_frequency=training["eval_frequency"],
+        patience=training["patience"],
+        **own,
+    )
+
+
+def _steps(plan: Plan, lengths: NDArray[np.int64]) -> int:
+    """How many steps a run has that nothing stops before."""
+    parts = shuffled(lengths, budget=plan.budget, rows=plan.rows, seed=plan.seed, epoch=0)
+    steps = plan.epochs * -(-len(parts) // plan.accumulate)
+    return min(n for n in (steps, plan.steps) if n)
+
+
+def _fit_schedule(nlp: Language, plan: Plan, rows: Rows) -> None:
+    """A schedule that leaves its end open ends with the run."""
+    rate = nlp.config["training"]["optimizer"].get("learn_rate")
+    if isinstance(rate, dict) and rate.get("total_steps") == 0:
+        rate["total_steps"] = _steps(plan, rows.lengths)
+        rate["warmup_steps"] = min(rate["warmup_steps"], rate["total_steps"] // 4)
+
+
+def _facts(nlp: Language, rows: Rows) -> dict[str, Any]:
+    """What a person wants to know of a model that comes along years later."""
+    config = nlp.config.interpolate()
+    return {
+        "trained_on": {
+            "corpora": config["corpora"],
+            "rows": len(rows),
+            "pieces": int(rows.lengths.sum()),
+        },
+        "seed": config["training"]["seed"],
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("seqpipe", "spacy", "torch", "tokenizers")},
+        },
+    }
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    """A config as JSON gives it back."""
+    plain: dict[str, Any] = json.loads(json.dumps(config))
+    return plain
+
+
+def _compare(output: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuses to go on with other settings than the run began with."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if changed:
+        told = [f"{n} was {old.get(n)!r} and is {new.get(n)!r}" for n in sorted(changed)]
+        raise CheckpointError(output, listed(told, most=3))
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

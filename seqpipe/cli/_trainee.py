@@ -1,0 +1,124 @@
+"""A stage with its data, as the loop wants to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import combine_score_weights, load_model_from_config, registry, resolve_dot_names
+
+from seqpipe.components._stage import Stage
+from seqpipe.errors import DataEmpty, UsageError, listed
+from seqpipe.files import written_folder
+from seqpipe.text.rows import Rows
+from seqpipe.train.learner import Learner, Taken
+from seqpipe.train.loop import Validation
+
+
+def only_stage(nlp: Language) -> tuple[str, Stage]:
+    """The one stage that this pipeline trains; several learn together under `spacy train`."""
+    frozen = nlp.config["training"]["frozen_components"]
+    trained = {
+        name: pipe
+        for name, pipe in nlp.pipeline
+        if getattr(pipe, "is_trainable", False) and name not in frozen
+    }
+    if len(trained) != 1 or not isinstance(next(iter(trained.values())), Stage):
+        raise UsageError(
+            f"seqpipe train trains one stage of its own at a time and this config trains "
+            f"{listed(trained)}: freeze the others, or use spacy train."
+        )
+    return next((name, pipe) for name, pipe in trained.items() if isinstance(pipe, Stage))
+
+
+class StageTrainee:
+    """Rows by their place, gradients and steps through the stage, validation on the dev part."""
+
+    def __init__(
+        self, nlp: Language, rows: Rows, targets: NDArray[np.float32], output: Path
+    ) -> None:
+        self.nlp = nlp
+        self.name, self.stage = only_stage(nlp)
+        self.rows = rows
+        self.targets = targets
+        self.output = output
+        config = nlp.config.interpolate()
+        training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+        self._optimizer = training["optimizer"]
+        self._weights = combine_score_weights(
+            [nlp.get_pipe_meta(n).default_score_weights for n in nlp.pipe_names],
+            training["score_weights"],
+        )
+        rate = training["dropout"]
+        self._dropout = repeat(rate) if isinstance(rate, float) else iter(rate)
+        self._drop = next(self._dropout)
+        self._dev = self._examples(config, training["dev_corpus"])
+        self._encoded = Rows.of(self.stage.encode([eg.predicted for eg in self._dev]))
+
+    def _examples(self, config: Any, corpus: str) -> list[Example]:
+        """Read with a second pipeline, so that the texts stay out of the one that is saved."""
+        reader = load_model_from_config(self.nlp.config.copy(), auto_fill=True)
+        (read,) = resolve_dot_names(config, [corpus])
+        examples = list(read(reader))
+        if not examples:
+            raise DataEmpty(corpus, "document to measure on")
+        return examples
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return self.rows.lengths
+
+    @property
+    def learner(self) -> Learner:
+        return self.stage.shim.learner
+
+    @property
+    def learn_rate(self) -> float:
+        return float(self._optimizer.learn_rate)
+
+    def learn(self, rows: NDArray[np.int64]) -> float:
+        encoded = [self.rows[i] for i in rows.tolist()]
+        return self.stage.learn(encoded, self.targets[rows], drop=self._drop)
+
+    def step(self) -> Taken:
+        taken = self.stage.shim.finish_update(self._optimizer)
+        self._advance()
+        return taken
+
+    def catch_up(self, steps: int) -> None:
+        """Moves the schedules to where a checkpoint stood."""
+        for _ in range(steps):
+            self._advance()
+
+    def _advance(self) -> None:
+        self._optimizer.step_schedules()
+        self._drop = next(self._dropout)
+
+    def validate(self) -> tuple[float, Mapping[str, float]]:
+        with self.learner.averaged():
+            found = self.stage.predict_rows(self._encoded)
+        docs: list[Doc] = [example.predicted for example in self._dev]
+        self.stage.set_annotations(docs, found)
+        scores = self.stage.score(self._dev)
+        weights = {n: w for n, w in self._weights.items() if w and scores.get(n) is not None}
+        score = sum(float(scores[n]) * w for n, w in weights.items())
+        return score, {n: v for n, v in scores.items() if v is not None}
+
+    def save(self, name: str, validation: Validation) -> None:
+        self.nlp.meta["performance"] = dict(validation.scores)
+        self.nlp.meta["seqpipe"] = {
+            **self.nlp.meta["seqpipe"],
+            "epoch": validation.epoch,
+            "step": validation.step,
+            "score": validation.score,
+        }
+        with written_folder(self.output / name) as beside, self.learner.averaged():
+            self.nlp.to_disk(beside)

@@ -1,0 +1,196 @@
+"""`seqpipe train`: a stage from a data set, or what a config says."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from seqpipe.errors import UsageError
+
+if TYPE_CHECKING:
+    from seqpipe.cli._run import Trained
+    from seqpipe.train.checkpoint import Position
+    from seqpipe.train.loop import Validation, Watcher
+
+DOTTED = True
+STAGES = ("sentiment",)
+
+_EXAMPLE = """example:
+  python -m seqpipe train sentiment bundled:reviews_en --output reviews
+  python -m seqpipe train sentiment rows.csv --text review --label stars --output stars --cell gru
+  python -m seqpipe train sentiment rows.csv --output stars --training.max_epochs 8
+  python -m seqpipe train config.cfg --output out --resume"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Train a stage from a data set, or what a config says."
+    parser.epilog = _EXAMPLE
+    parser.add_argument("what", metavar="STAGE|CONFIG", help="sentiment, or a .cfg file")
+    parser.add_argument("data", metavar="DATA", nargs="?", help="data set on the hub, folder, file")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the models")
+    columns = parser.add_argument_group("columns and parts")
+    columns.add_argument("--text", metavar="COLUMN", help="column of the texts (text)")
+    columns.add_argument("--label", metavar="COLUMN", help="column of the labels (label)")
+    columns.add_argument("--split", help="part to train on (train)")
+    columns.add_argument("--dev", metavar="DATA", help="other data to measure on")
+    columns.add_argument("--dev-split", metavar="SPLIT", help="part to measure on (what is there)")
+    columns.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
+    settings = parser.add_argument_group("settings (any other as --dotted.name VALUE)")
+    settings.add_argument("--cell", choices=["rnn", "lstm", "gru"])
+    settings.add_argument("--epochs", type=int, metavar="N")
+    settings.add_argument("--lang", help="language code of the pipeline (xx: any)")
+    settings.add_argument("--seed", type=int)
+    settings.add_argument("--device", help="auto, cpu, cuda or cuda:1")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on where the run was stopped")
+    again.add_argument("--overwrite", action="store_true", help="replace what the folder holds")
+
+
+def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
+    from seqpipe.cli._overrides import parse_overrides
+
+    settings = parse_overrides(overrides)
+    with reporting() as watcher:
+        trained = train(
+            args.what,
+            args.data,
+            output=args.output,
+            columns=_columns(args),
+            overrides={**_shortcuts(args), **settings},
+            resume=args.resume,
+            overwrite=args.overwrite,
+            watcher=watcher,
+        )
+    return _speak(trained)
+
+
+def _columns(args: argparse.Namespace) -> dict[str, Any]:
+    names = ("text", "label", "split", "dev", "dev_split", "limit")
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def _shortcuts(args: argparse.Namespace) -> dict[str, Any]:
+    """Options with a short name, under the name the config has for them."""
+    short = {
+        "components.*.model.cell": args.cell,
+        "components.*.device": args.device,
+        "training.max_epochs": args.epochs,
+        "nlp.lang": args.lang,
+        "system.seed": args.seed,
+    }
+    return {name: value for name, value in short.items() if value is not None}
+
+
+def _speak(trained: Trained) -> int:
+    if trained.stopped:
+        print(f"Stopped after step {trained.step}; --resume goes on.", file=sys.stderr)
+        return 130
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in trained.shown().items())
+    print(f"{trained.best}: {scores}")
+    return 0
+
+
+def train(
+    what: str,
+    data: str | None = None,
+    *,
+    output: Path | str,
+    columns: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    watcher: Watcher | None = None,
+) -> Trained:
+    """Trains into `output`: model-best, model-last and log.jsonl.
+
+    `columns` may name `text`, `label`, `split`, `dev`, `dev_split` and `limit`; `overrides` are
+    settings of the config by their dotted names.
+    """
+    from seqpipe.cli._config import config_for
+    from seqpipe.cli._run import Run
+
+    if what not in STAGES and not what.endswith(".cfg"):
+        raise UsageError(f"{what!r} is neither a stage ({', '.join(STAGES)}) nor a .cfg file.")
+    if what in STAGES and data is None:
+        raise UsageError(f"Name the data to train {what} on, for instance a folder or a file.")
+    run = Run(Path(output))
+    run.claim(resume=resume, overwrite=overwrite)
+    config = config_for(what, data, columns=columns or {}, overrides=overrides or {})
+    return run.train(config, watcher or Silent())
+
+
+class Silent:
+    """Nobody watches, and the run goes to its end."""
+
+    stopping = False
+
+    def stepped(self, position: Position, words_per_second: float) -> None: ...
+
+    def validated(self, validation: Validation, *, best: bool) -> None: ...
+
+
+class Reporter(Silent):
+    """A bar on a terminal, a plain line a validation elsewhere; the first Ctrl-C asks to stop."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self._bar: Any = None
+
+    def begin(self, total: int, done: int) -> None:
+        """The run tells how many steps it has before it."""
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total, initial=done, unit="step", disable=None, dynamic_ncols=True, leave=False
+        )
+
+    def stepped(self, position: Position, words_per_second: float) -> None:
+        if self._bar is None or self._bar.disable:
+            return
+        self._bar.set_postfix_str(
+            f"loss {position.loss / max(1, position.rows):.3f}, best {max(position.best, 0):.3f}, "
+            f"{words_per_second:,.0f} words/s",
+            refresh=False,
+        )
+        self._bar.update()
+
+    def validated(self, validation: Validation, *, best: bool) -> None:
+        line = (
+            f"step {validation.step:>6}  epoch {validation.epoch + 1:>3}  "
+            f"loss {validation.loss:.4f}  score {validation.score:.4f}{' *' if best else '  '}"
+            f"  {validation.words_per_second:>9,.0f} words/s  {validation.seconds:.0f} s"
+        )
+        if self._bar is not None and not self._bar.disable:
+            self._bar.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        """Finish the step, save, stop; asked twice, stop at once."""
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stopping = True
+        print("\nStopping after this step ...", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def reporting() -> Iterator[Reporter]:
+    """A reporter that listens to Ctrl-C and to a polite kill."""
+    reporter = Reporter()
+    listened = {s: signal.signal(s, reporter.ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield reporter
+    finally:
+        reporter.close()
+        for number, handler in listened.items():
+            signal.signal(number, handler)

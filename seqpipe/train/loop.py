@@ -1,0 +1,231 @@
+"""Epochs over length buckets, validations, checkpoints: a run that can be stopped at any step.
+
+The order of an epoch's batches is a function of seed and epoch alone, so a position is two
+numbers, and a run that was killed goes on from its last checkpoint to the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqpipe.errors import TrainingDiverged
+from seqpipe.files import written
+from seqpipe.text.batches import shuffled
+from seqpipe.train.checkpoint import Position, save_checkpoint
+from seqpipe.train.learner import Learner, Taken
+
+_TOO_MANY_FAILURES = 20  # steps in a row: chance alone does not do that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How long, in what portions, and how often to look."""
+
+    seed: int
+    epochs: int  # 0: until `steps`
+    steps: int  # 0: until `epochs`
+    rows: int
+    budget: int
+    accumulate: int
+    eval_frequency: int
+    patience: int  # steps without a better score; 0: never mind
+    checkpoint_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """A line of log.jsonl."""
+
+    epoch: int
+    step: int
+    loss: float
+    score: float
+    scores: Mapping[str, float]
+    learn_rate: float
+    gradient_norm: float
+    padding: float  # share of the cells of all batches since the last validation
+    words: int
+    seconds: float
+    words_per_second: float
+
+    def line(self) -> str:
+        facts = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps({k: None if _odd(v) else v for k, v in facts.items()}) + "\n"
+
+
+class Trainee(Protocol):
+    """What learns: a stage with its data, or anything else with rows of known lengths."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]: ...
+    @property
+    def learner(self) -> Learner: ...
+    @property
+    def learn_rate(self) -> float: ...
+    def learn(self, rows: NDArray[np.int64]) -> float:
+        """Adds the gradients of these rows; gives their mean loss."""
+    def step(self) -> Taken: ...
+    def validate(self) -> tuple[float, Mapping[str, float]]:
+        """The score to maximize, and all scores, with averaged weights."""
+    def save(self, name: str, validation: Validation) -> None:
+        """Writes a pipeline, with averaged weights, under this name."""
+
+
+class Watcher(Protocol):
+    """Who is told how it goes, and may ask to stop after the step at hand."""
+
+    @property
+    def stopping(self) -> bool: ...
+    def stepped(self, position: Position, words_per_second: float) -> None: ...
+    def validated(self, validation: Validation, *, best: bool) -> None: ...
+
+
+class Loop:
+    """One sitting of a run."""
+
+    def __init__(
+        self,
+        trainee: Trainee,
+        plan: Plan,
+        *,
+        log: Path,
+        checkpoint: Path,
+        watcher: Watcher,
+        position: Position | None = None,
+    ) -> None:
+        self.trainee = trainee
+        self.plan = plan
+        self.log = log
+        self.checkpoint = checkpoint
+        self.watcher = watcher
+        self.at = position or Position()
+        self.last: Validation | None = None
+        self._counted = time.perf_counter()  # up to here `at.seconds` holds the time
+        self._stretch = time.perf_counter()  # where the words of the speed begin to count
+        self._words = 0
+
+    def run(self) -> bool:
+        """True when the run came to its end, False when it was asked to stop before."""
+        self.last = _keep_lines(self.log, self.at.validations)
+        while not self._over():
+            parts = self._parts(self.at.epoch)
+            while self.at.batch < len(parts) and not self._over():
+                group = parts[self.at.batch : self.at.batch + self.plan.accumulate]
+                self._step(group)
+                self._after(ending=self._ends(parts))
+                if self.watcher.stopping:
+                    self.keep()
+                    return False
+            if self.at.batch >= len(parts):
+                self.at.epoch += 1
+                self.at.batch = 0
+        return True
+
+    def _parts(self, epoch: int) -> Sequence[NDArray[np.int64]]:
+        plan = self.plan
+        return shuffled(
+            self.trainee.lengths, budget=plan.budget, rows=plan.rows, seed=plan.seed, epoch=epoch
+        )
+
+    def _over(self) -> bool:
+        at, plan = self.at, self.plan
+        return (
+            bool(plan.epochs and at.epoch >= plan.epochs)
+            or bool(plan.steps and at.step >= plan.steps)
+            or bool(plan.patience and at.validations and at.step - at.best_step >= plan.patience)
+        )
+
+    def _ends(self, parts: Sequence[Any]) -> bool:
+        """Whether this was the last step of all."""
+        at, plan = self.at, self.plan
+        finished = at.batch >= len(parts) and at.epoch + 1 == plan.epochs
+        return finished or bool(plan.steps and at.step >= plan.steps)
+
+    def _step(self, group: Sequence[NDArray[np.int64]]) -> None:
+        at = self.at
+        for rows in group:
+            lengths = self.trainee.lengths[rows]
+            at.loss += self.trainee.learn(rows) * len(rows)
+            at.rows += len(rows)
+            at.words += int(lengths.sum())
+            at.padding += int(lengths.max(initial=0)) * len(rows) - int(lengths.sum())
+            self._words += int(lengths.sum())
+        taken = self.trainee.step()
+        at.batch += len(group)
+        at.step += 1
+        at.norm = taken.norm
+        at.failing = at.failing + 1 if taken.skipped else 0
+        if at.failing >= _TOO_MANY_FAILURES:
+            raise TrainingDiverged(at.step, at.failing)
+
+    def _after(self, *, ending: bool) -> None:
+        self.watcher.stepped(self.at, self._speed())
+        if ending or self.at.step % self.plan.eval_frequency == 0:
+            self._validate()
+        elif time.perf_counter() - self._counted >= self.plan.checkpoint_seconds:
+            self.keep()
+
+    def _validate(self) -> None:
+        at = self.at
+        speed = self._speed()
+        score, scores = self.trainee.validate()
+        self._count_time()
+        self.last = Validation(
+            epoch=at.epoch,
+            step=at.step,
+            loss=at.loss / max(1, at.rows),
+            score=score,
+            scores=scores,
+            learn_rate=self.trainee.learn_rate,
+            gradient_norm=at.norm,
+            padding=at.padding / max(1, at.padding + at.words),
+            words=at.words,
+            seconds=round(at.seconds, 3),
+            words_per_second=round(speed, 1),
+        )
+        best = score > at.best or at.validations == 0
+        if best:
+            at.best, at.best_step = score, at.step
+            self.trainee.save("model-best", self.last)
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(self.last.line())
+        at.validations += 1
+        at.loss, at.rows, at.words, at.padding = 0.0, 0, 0, 0
+        self.keep()
+        self._words, self._stretch = 0, time.perf_counter()
+        self.watcher.validated(self.last, best=best)
+
+    def keep(self) -> None:
+        """Writes the checkpoint from which `--resume` goes on."""
+        self._count_time()
+        save_checkpoint(self.checkpoint, self.trainee.learner, self.at)
+
+    def _count_time(self) -> None:
+        now = time.perf_counter()
+        self.at.seconds += now - self._counted
+        self._counted = now
+
+    def _speed(self) -> float:
+        return self._words / max(1e-9, time.perf_counter() - self._stretch)
+
+
+def _keep_lines(log: Path, count: int) -> Validation | None:
+    """Drops what a killed sitting wrote after its last checkpoint; gives the last line left."""
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.exists() else []
+    with written(log) as beside:
+        beside.write_text("".join(lines[:count]), encoding="utf-8")
+    return Validation(**json.loads(lines[count - 1])) if count else None
+
+
+def _odd(value: Any) -> bool:
+    """What JSON has no number for."""
+    return isinstance(value, float) and not math.isfinite(value)
