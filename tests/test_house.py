@@ -17,17 +17,20 @@ import pytest
 from house import Module, disk, entry_points, imports_bare, left_out, undeclared, violations
 
 import seqpipe
+from seqpipe.__main__ import COMMANDS as OFFERED
 
 ROOT = Path(__file__).parents[1]
 
 # What the outside may lean on. A change here is a change for users: CHANGELOG.md says so too.
 PUBLIC_NAMES = ["Codec", "SeqpipeError", "__version__"]
+COMMANDS = ["annotate", "demo", "evaluate", "info", "init-config", "train"]
 CONSOLE_COMMANDS = ["seqpipe"]
 REGISTERED = {
     "architectures": ["seqpipe.Classifier.v1"],
     "factories": ["seqpipe_sentiment"],
     "misc": ["seqpipe.Codec.v1"],
     "readers": ["seqpipe.Dataset.v1"],
+    "schedules": ["seqpipe.WarmupDecay.v1"],
     "scorers": ["seqpipe.sentiment_scorer.v1"],
 }
 POOLINGS = ["attention", "last", "max", "mean"]
@@ -76,11 +79,10 @@ def test_public_names() -> None:
 
 
 def test_declared_names() -> None:
-    declared = {
-        group.removeprefix("spacy_"): sorted(found) for group, found in entry_points(ROOT).items()
-    }
+    declared = {group: sorted(found) for group, found in entry_points(ROOT).items()}
     assert declared.pop("console_scripts") == CONSOLE_COMMANDS
-    assert declared == REGISTERED
+    assert {group.partition("_")[2]: found for group, found in declared.items()} == REGISTERED
+    assert sorted(OFFERED) == COMMANDS
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from house import entry_points
 
 import seqpipe
+from seqpipe.__main__ import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "spacy", "thinc", "datasets", "tokenizers", "numpy"}
@@ -38,7 +39,9 @@ def test_importing_the_package_loads_nothing_heavy(tmp_path: Path) -> None:
     assert not loaded_by("import seqpipe", tmp_path) & HEAVY
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["annotate", "--help"], []])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], *([command, "--help"] for command in COMMANDS)]
+)
 def test_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     code = f"""
 import runpy
@@ -51,15 +54,9 @@ except SystemExit:
     assert not loaded_by(code, tmp_path) & HEAVY
 
 
-@pytest.mark.parametrize(
-    "module",
-    sorted(
-        {
-            target.partition(":")[0]
-            for group in entry_points(ROOT).values()
-            for target in group.values()
-        }
-    ),
-)
+DECLARED = [target for group in entry_points(ROOT).values() for target in group.values()]
+
+
+@pytest.mark.parametrize("module", sorted({target.partition(":")[0] for target in DECLARED}))
 def test_what_spacy_imports_by_itself_stays_light(module: str, tmp_path: Path) -> None:
     assert not loaded_by(f"import {module}", tmp_path) & NOT_IN_A_STAGE
