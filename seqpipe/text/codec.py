@@ -108,6 +108,8 @@ class Codec:
         """The same ids as `encode`, and the offsets of their pieces in the text as given."""
         found = self._tokenizer.encode(well_formed(text), add_special_tokens=False)
         offsets = np.array(found.offsets, np.int32).reshape(-1, 2)
+        if self.unit == "word" and not text.isascii():
+            _cover_marks(text, offsets)
         return Aligned(np.array(found.ids, np.int32), offsets)
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
@@ -192,6 +194,18 @@ class Codec:
         clean = [well_formed(text) for text in texts]
         found = self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)
         return [np.array(one.ids, np.int32) for one in found]
+
+
+def _cover_marks(text: str, offsets: Ids) -> None:
+    """Where `e` and an accent became one letter, the tokenizer ends the piece before the accent.
+
+    Words leave nothing out but spaces, so what stands between two pieces belongs to the first.
+    """
+    starts, ends = offsets.T.tolist()
+    for i, limit in zip(range(len(ends)), [*starts[1:], len(text)], strict=False):
+        while ends[i] < limit and not text[ends[i]].isspace():
+            ends[i] += 1
+    offsets[:, 1] = ends
 
 
 def _table_of(pieces: list[str]) -> Ids:

@@ -25,15 +25,17 @@ SPECIALS = ["<pad>", "<unk>", "<bos>", "<eos>"]
 PAD, UNK, BOS, EOS = range(4)
 
 # Scripts written without spaces: a character, with its marks, is a piece. Han takes no marks, so
-# that a text can be cut at every Han character before the tokenizer sees it (see `chunks`).
+# that a text can be cut at every Han character before the tokenizer sees it (see `chunks`). Marks
+# in a row stay together whatever their script: NFC may change their order.
 _ALONE = r"\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\x{30FC}\x{FF70}"
-_LETTER = rf"[\p{{L}}\p{{N}}\p{{M}}&&[^\p{{Han}}{_ALONE}]]"
+_LETTER = rf"[\p{{M}}[\p{{L}}\p{{N}}&&[^\p{{Han}}{_ALONE}]]]"
 # Apostrophes, and the invisible joiners of Persian and Indic spelling, hold a word together.
 _JOINER = r"['\x{2019}\x{200C}\x{200D}]"
 # Python calls \x1c to \x1f spaces and Unicode does not: both are taken at their word.
 _SYMBOL = r"[^\s\x1c-\x1f\p{L}\p{N}\p{M}\p{Han}]"
 WORD = (
-    rf"\p{{Han}}|[{_ALONE}]\p{{M}}*|(?>{_LETTER}+)(?>(?:{_JOINER}{_LETTER}+)*)|({_SYMBOL})(?>\1*)"
+    rf"(?!\p{{M}})\p{{Han}}|(?!\p{{M}})[{_ALONE}]\p{{M}}*"
+    rf"|(?>{_LETTER}+)(?>(?:{_JOINER}{_LETTER}+)*)|({_SYMBOL})(?>\1*)"
 )
 CHAR = r"[\s\S]"
 _ALPHABET = frozenset(pre_tokenizers.ByteLevel.alphabet())
@@ -156,7 +158,9 @@ def _steadied(learned: Tokenizer, size: int) -> Tokenizer:
     The trainer walks hash maps in an order of chance: bytes it has not kept get the lowest score
     and 0.0001 more for each of them it comes across, and sums differ in their last digits.
     """
-    scores: dict[str, float] = dict(json.loads(learned.to_str())["model"]["vocab"])
+    # From no text at all it learns infinite scores, which JSON writes as null.
+    learnt = json.loads(learned.to_str())["model"]["vocab"]
+    scores: dict[str, float] = {piece: score or 0.0 for piece, score in learnt}
     lowest = min(scores.values())
     never = lowest + 0.0001 * len(_BYTES)
     for piece, score in scores.items():
