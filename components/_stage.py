@@ -215,14 +215,22 @@ class Stage(TrainablePipe):
             self.finish_update(sgd)
         return losses
 
-    def learn(self, encoded: Sequence[Ids], targets: np.ndarray, *, drop: float) -> float:
+    def learn(
+        self,
+        encoded: Sequence[Ids],
+        targets: np.ndarray,
+        *,
+        drop: float,
+        buckets: Optional[Buckets] = None,
+    ) -> float:
         """The same for rows that were encoded before; gives their mean loss."""
+        buckets = buckets or self.buckets
         counts = ~np.isnan(targets).all(axis=1)
         rows = [ids[: self.longest] for ids, count in zip(encoded, counts, strict=True) if count]
         if not rows:
             return 0.0
         loss = self.shim.learn(
-            rows, targets[counts], drop=drop, budget=self.buckets.budget, rows=self.buckets.rows
+            rows, targets[counts], drop=drop, budget=buckets.budget, rows=buckets.rows
         )
         return loss / len(rows)
 

@@ -81,7 +81,7 @@ class RowsCorpus:
         rows = self._rows
         no_label = dict.fromkeys(rows.labels, 0.0)
         return (
-            _example(nlp.make_doc(row.text), no_label | dict.fromkeys(row.labels, 1.0))
+            _example(nlp, row.text, no_label | dict.fromkeys(row.labels, 1.0))
             for row in self._epoch(self._calls - 1)
             if row.text  # as in spacy.Corpus.v1: pipes of others fail on an empty doc
         )
@@ -123,7 +123,7 @@ class DocsCorpus:
         return (held[place] for place in random.permutation(len(held)))
 
 
-def _example(predicted: Doc, cats: dict[str, float]) -> Example:
-    reference = predicted.copy()
+def _example(nlp: Language, text: str, cats: dict[str, float]) -> Example:
+    reference = nlp.make_doc(text)  # several times as fast as copying a doc
     reference.cats = cats
-    return Example(predicted, reference)
+    return Example(nlp.make_doc(text), reference)

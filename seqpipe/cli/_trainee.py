@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from itertools import repeat
 from pathlib import Path
@@ -15,7 +16,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import combine_score_weights, load_model_from_config, registry, resolve_dot_names
 
-from seqpipe.components._stage import Stage
+from seqpipe.components._stage import Buckets, Stage
 from seqpipe.errors import DataEmpty, UsageError, listed
 from seqpipe.files import written_folder
 from seqpipe.text.rows import Rows
@@ -86,7 +87,8 @@ class StageTrainee:
 
     def learn(self, rows: NDArray[np.int64]) -> float:
         encoded = [self.rows[i] for i in rows.tolist()]
-        return self.stage.learn(encoded, self.targets[rows], drop=self._drop)
+        whole = Buckets(rows=len(rows), budget=sys.maxsize)  # the loop has made them alike
+        return self.stage.learn(encoded, self.targets[rows], drop=self._drop, buckets=whole)
 
     def step(self) -> Taken:
         taken = self.stage.shim.finish_update(self._optimizer)

@@ -1,0 +1,80 @@
+"""Loading a trained pipeline, and asking it what it writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqpipe.errors import PipelineMissing, PipelineUnreadable
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+_TRAINED = ("model-best", "model-last")
+
+
+def load_pipeline(model: str | Path, *, device: str | None = None) -> Language:
+    """A pipeline by its folder or package; or one sentence that says why there is none."""
+    from spacy.util import load_model
+
+    place = _find(str(model))
+    if device is not None:
+        from seqpipe.bridge import pick_device
+
+        pick_device(device)
+    try:
+        nlp = load_model(place)
+    except Exception as error:  # spaCy, thinc, confection and we each fail in our own way
+        raise PipelineUnreadable(str(model), reason_of(error)) from error
+    if device is not None:
+        _place(nlp, device)
+    return nlp
+
+
+def _find(model: str) -> Path | str:
+    from spacy.util import is_package
+
+    path = Path(model).expanduser()
+    if model and path.is_dir():
+        if not (path / "config.cfg").is_file() or not (path / "meta.json").is_file():
+            raise PipelineUnreadable(model, "it has no config.cfg and meta.json", near=_in(path))
+        return path
+    if model and path.exists():
+        raise PipelineUnreadable(model, "a pipeline is a folder, and this is a file")
+    if not model or not is_package(model):
+        raise PipelineMissing(model, near=_in(path.parent) if path.name in _TRAINED else ())
+    return model
+
+
+def _in(folder: Path) -> list[str]:
+    """The pipelines that stand in a folder."""
+    found = [path.parent for path in folder.glob("*/config.cfg")]
+    best_first = sorted(found, key=lambda path: (path.name not in _TRAINED, path.name))
+    return [str(path) for path in best_first[:3]]
+
+
+def _place(nlp: Language, device: str) -> None:
+    from seqpipe.components._stage import Stage
+
+    for _, pipe in nlp.components:
+        if isinstance(pipe, Stage):
+            pipe.shim.place(device)
+
+
+def reason_of(error: Exception) -> str:
+    """The one line of a foreign error that says most, without its full stop."""
+    for found in getattr(error, "errors", None) or []:  # of a config that does not fit
+        place = " -> ".join(str(part) for part in found.get("loc", ()))
+        return f"{place}: {found.get('msg', '')}".rstrip(".")
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line), type(error).__name__).rstrip(".")
+
+
+def category_labels(nlp: Language) -> list[str]:
+    """The labels that the pipeline can put into `doc.cats`; none when nothing writes them."""
+    return [
+        label
+        for name, pipe in nlp.pipeline
+        if "doc.cats" in nlp.get_pipe_meta(name).assigns
+        for label in getattr(pipe, "labels", ())
+    ]

@@ -1,0 +1,190 @@
+"""`seqpipe evaluate`: how right a pipeline is on labelled data, and how fast."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqpipe.errors import DataEmpty, FieldMissing, LabelsStrange, UsageError, listed
+
+if TYPE_CHECKING:
+    from spacy.training import Example
+
+_EXAMPLE = """examples:
+  python -m seqpipe evaluate reviews/model-best bundled:reviews_en
+  python -m seqpipe evaluate reviews/model-best new.csv --text review --label stars --json out.json
+
+The part measured on is `test` where there is one, else `validation`, else the only one."""
+
+_PREFERRED = ("test", "validation", "valid", "val", "dev", "train")
+
+# What a person looks at first, and the key it has in the JSON.
+_TITLES = {
+    "cats_acc": "accuracy",
+    "cats_macro_f": "macro F",
+    "cats_ece": "calibration error",
+    "words_per_second": "words per second",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Score a pipeline on labelled data."
+    parser.epilog = _EXAMPLE
+    parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
+    parser.add_argument(
+        "data", metavar="DATA", help="data set on the hub, folder, file (.spacy too)"
+    )
+    parser.add_argument("--text", metavar="COLUMN", default="text", help="of the texts (text)")
+    parser.add_argument("--label", metavar="COLUMN", default="label", help="of the labels (label)")
+    parser.add_argument("--split", help="part to measure on (what is there)")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N rows")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the scores as one flat object; - for stdout"
+    )
+
+
+def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
+    from seqpipe.cli._output import claim_file
+
+    if args.json not in (None, "-"):
+        claim_file(Path(args.json), overwrite=True)
+    found = evaluate(
+        args.model,
+        args.data,
+        text=args.text,
+        label=args.label,
+        split=args.split,
+        limit=args.limit,
+        device=args.device,
+    )
+    scores = json.dumps(found.scores, indent=2)
+    if args.json == "-":
+        print(scores)
+        return
+    print(_told(args.model, args.data, found))
+    if args.json is not None:
+        from seqpipe.files import written
+
+        with written(Path(args.json)) as beside:
+            beside.write_text(scores + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores between 0 and 1 by spaCy's names, and `words_per_second`."""
+
+    split: str
+    documents: int
+    scores: Mapping[str, float]
+    labels: Mapping[str, Mapping[str, float]]  # label -> p, r, f and documents
+
+
+def evaluate(
+    model: str | Path,
+    data: str | Path,
+    *,
+    text: str = "text",
+    label: str = "label",
+    split: str | None = None,
+    limit: int = 0,
+    device: str | None = None,
+) -> Evaluation:
+    """Runs the pipeline over one part of the data and scores what it finds."""
+    from seqpipe.cli._pipeline import category_labels, load_pipeline
+    from seqpipe.corpora.reader import read_dataset
+    from seqpipe.corpora.sources import locate
+
+    data = str(data)
+    nlp = load_pipeline(model, device=device)
+    known = category_labels(nlp)
+    docs = bool(locate(data).docs)
+    if not known and not docs:
+        raise FieldMissing("cats", nlp.pipe_names)
+    part = split or pick_split(data)
+    read = read_dataset(data, split=part, text=text, label=label, limit=limit, shuffle=False)
+    examples = list(read(nlp))
+    if known:
+        _agree(examples, data=data, known=known, whole=not docs)
+    if not examples:
+        raise DataEmpty(data, "document to measure on")
+    scores = nlp.evaluate(examples)
+    return Evaluation(part, len(examples), _flat(scores, tokens=docs), _by_label(scores, examples))
+
+
+def pick_split(data: str) -> str:
+    """The part to use when none is named."""
+    from seqpipe.corpora.sources import splits_of
+
+    splits = splits_of(data)
+    found = [split for split in _PREFERRED if split in splits]
+    if not found and len(splits) > 1:
+        raise UsageError(f"{data!r} has the parts {listed(splits)}: name one with --split.")
+    return found[0] if found else splits[0]
+
+
+def _agree(examples: Iterable[Example], *, data: str, known: Sequence[str], whole: bool) -> None:
+    """Refuses labels that the pipeline cannot give; in a table a label not named is a no."""
+    strange: dict[str, None] = {}
+    blank = dict.fromkeys(known, 0.0) if whole else {}
+    labelled = False
+    for example in examples:
+        cats = example.reference.cats
+        labelled = labelled or bool(cats)
+        strange |= {name: None for name, value in cats.items() if value and name not in known}
+        example.reference.cats = blank | {name: cats[name] for name in cats if name in known}
+    if strange:
+        raise LabelsStrange(data, sorted(strange), known)
+    if not labelled:
+        raise DataEmpty(data, "document with a label")
+
+
+def _flat(scores: Mapping[str, Any], *, tokens: bool) -> dict[str, float]:
+    """Numbers alone; tokens are scored only against data that has its own."""
+    flat = {
+        name: float(value)
+        for name, value in scores.items()
+        if isinstance(value, (int, float)) and (tokens or not name.startswith("token_"))
+    }
+    flat["words_per_second"] = flat.pop("speed")
+    return flat
+
+
+def _by_label(
+    scores: Mapping[str, Any], examples: Iterable[Example]
+) -> dict[str, dict[str, float]]:
+    counts = Counter(
+        name for eg in examples for name, value in eg.reference.cats.items() if value >= 0.5
+    )
+    return {
+        name: {**found, "documents": counts[name]}
+        for name, found in scores.get("cats_f_per_type", {}).items()
+    }
+
+
+def _told(model: str, data: str, found: Evaluation) -> str:
+    from seqpipe.cli._table import table
+
+    others = [n for n in found.scores if n not in _TITLES and not n.startswith("cats_")]
+    names = {name: title for name, title in _TITLES.items() if name in found.scores}
+    shown = {**{name: name for name in others}, **names}
+    facts = [(title, _number(name, found.scores[name])) for name, title in shown.items()]
+    head = f"{model} on {found.documents:,} documents of {data} ({found.split})"
+    parts = [head, table(facts, right=[1])]
+    if found.labels:
+        rows = [
+            (name, *(f"{of[key]:.3f}" for key in "prf"), f"{of['documents']:,}")
+            for name, of in found.labels.items()
+        ]
+        head_row = ("label", "P", "R", "F", "documents")
+        parts.append(table([head_row, *rows], right=[1, 2, 3, 4]))
+    return "\n\n".join(parts)
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:,.0f}" if name == "words_per_second" else f"{value:.3f}"
