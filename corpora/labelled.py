@@ -50,19 +50,20 @@ def labelled_rows(
     `without` and `only` cut the part in two, the same way in every run.
     """
     table = open_split(data, split=split, streaming=streaming, revision=revision)
-    if without or only:
-        table = _side(table, without, only)
+    if share := cut(without, only):
+        if not hasattr(table, "num_rows"):
+            raise SettingError("streaming", True, "false where a part is cut in two")
+        kept, held = carve(table, share=share)
+        table = kept if without else held
     return LabelledRows(table, data=data, text=text, label=label, limit=limit)
 
 
-def _side(table: Table, without: float, only: float) -> Table:
+def cut(without: float, only: float) -> float:
+    """The share held out of a part, by whichever of the two names it was given; 0 for none."""
     share = without or only
-    if (without and only) or not 0 < share < 1:
+    if (without and only) or not 0 <= share < 1:
         raise SettingError("without, only", (without, only), "one of them, between 0 and 1")
-    if not hasattr(table, "num_rows"):
-        raise SettingError("streaming", True, "false where a part is cut in two")
-    kept, held = carve(table, share=share)
-    return kept if without else held
+    return share
 
 
 class LabelledRows:

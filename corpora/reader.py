@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy.util import registry
 
 from seqpipe.corpora.docbins import read_docs
-from seqpipe.corpora.labelled import LabelledRows, Row, labelled_rows
+from seqpipe.corpora.labelled import LabelledRows, Row, cut, labelled_rows
 from seqpipe.corpora.sources import Source, locate
 from seqpipe.errors import SplitMissing
 
@@ -33,14 +33,15 @@ def read_dataset(
 ) -> Callable[[Language], Iterable[Example]]:
     """Examples out of a data set on the hub, a folder, files or a bundled corpus.
 
-    Where a data set has one part alone, `without = 0.1` leaves a tenth of it out and `only = 0.1`
-    is that tenth. Each call is the next epoch, in an order that `seed` and the number of calls decide; give
-    `shuffle = false` to the part that is only measured on.
+    Each call is the next epoch, in an order that `seed` and the number of calls decide; give
+    `shuffle = false` to the part that is only measured on. Where a data set has one part alone,
+    `without = 0.1` leaves a tenth of it out and `only = 0.1` is that tenth.
     """
     order = Order(shuffle=shuffle, seed=seed, buffer=buffer)
     source = locate(path)
     if source.docs:
-        return DocsCorpus(source, split=split, limit=limit, order=order)
+        held = Held(share=cut(without, only), inside=only > 0)
+        return DocsCorpus(source, split=split, limit=limit, held=held, order=order)
 
     def opened() -> LabelledRows:
         return labelled_rows(
@@ -68,6 +69,22 @@ class Order:
     shuffle: bool
     seed: int
     buffer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A share of docs that is held out, and whether it is what is wanted."""
+
+    share: float
+    inside: bool
+
+    def select(self, docs: Iterator[Doc]) -> Iterable[Doc]:
+        if not self.share:
+            return docs
+        every = list(docs)
+        drawn = np.random.default_rng(0).permutation(len(every))
+        held = set(drawn[: round(self.share * len(every))].tolist())
+        return [doc for place, doc in enumerate(every) if (place in held) == self.inside]
 
 
 class RowsCorpus:
@@ -100,18 +117,18 @@ class RowsCorpus:
 class DocsCorpus:
     """The docs of `.spacy` files as Examples, with every annotation they carry."""
 
-    def __init__(self, source: Source, *, split: str, limit: int, order: Order) -> None:
+    def __init__(self, source: Source, *, split: str, limit: int, held: Held, order: Order) -> None:
         if split not in source.docs:
             raise SplitMissing(source.data, split, list(source.docs))
         self._files = source.docs[split]
-        self._limit, self._order, self._calls = limit, order, 0
+        self._limit, self._held, self._order, self._calls = limit, held, order, 0
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         self._calls += 1
-        docs = islice(read_docs(self._files, nlp.vocab), self._limit or None)
+        docs = self._held.select(read_docs(self._files, nlp.vocab))
         return (
             Example(nlp.make_doc(doc.text), doc)
-            for doc in self._ordered(docs, self._calls - 1)
+            for doc in self._ordered(islice(docs, self._limit or None), self._calls - 1)
             if len(doc)
         )
 
