@@ -40,6 +40,11 @@ def only_stage(nlp: Language) -> tuple[str, Stage]:
     return next((name, pipe) for name, pipe in trained.items() if isinstance(pipe, Stage))
 
 
+def whole_bucket(rows: NDArray[np.int64]) -> Buckets:
+    """All side by side: the loop has made them alike in length."""
+    return Buckets(rows=len(rows), budget=sys.maxsize)
+
+
 class StageTrainee:
     """Rows by their place, gradients and steps through the stage, validation on the dev part."""
 
@@ -87,8 +92,9 @@ class StageTrainee:
 
     def learn(self, rows: NDArray[np.int64]) -> float:
         encoded = [self.rows[i] for i in rows.tolist()]
-        whole = Buckets(rows=len(rows), budget=sys.maxsize)  # the loop has made them alike
-        return self.stage.learn(encoded, self.targets[rows], drop=self._drop, buckets=whole)
+        return self.stage.learn(
+            encoded, self.targets[rows], drop=self._drop, buckets=whole_bucket(rows)
+        )
 
     def step(self) -> Taken:
         taken = self.stage.shim.finish_update(self._optimizer)

@@ -63,6 +63,7 @@ class Encoder(nn.Module):
         super().__init__()
         ways = 2 if bidirectional else 1
         sizes = [inputs] + [width * ways] * (layers - 1)
+        self.cell = cell
         self.inputs = inputs
         self.outputs = width * ways
         self.bidirectional = bidirectional

@@ -1,0 +1,293 @@
+"""The figures of `seqpipe_sentiment`: quality, speed and size, each against a named peer or limit.
+
+    python benchmarks/sentiment.py DATA [--parts quality,pipe,training,size] [--seeds 5]
+
+DATA is a folder that holds the data sets `sst2` and `chnsenticorp_htl` as `datasets` reads them.
+`pipe` compares with spaCy's default `textcat` ensemble and, where flair is installed, with its
+BiLSTM; `training` with the same net in a plain loop. Times are taken in turns in one process on one
+thread, and the median of the ratios is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import spacy
+import torch
+import torch.nn.functional as F
+from datasets import load_dataset
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import minibatch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from seqpipe.cli.train import train
+
+PEER_EPOCHS = 3  # of the ensemble: more does not raise its score on sst2
+PLAIN_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, its column of texts, and the score that is asked for."""
+
+    name: str
+    text: str
+    score: str
+    wanted: float
+
+
+TASKS = (
+    Task("sst2", "sentence", "cats_acc", 0.80),
+    Task("chnsenticorp_htl", "text", "cats_macro_f", 0.87),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--parts", default="quality,pipe,training,size")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args()
+    parts = args.parts.split(",")
+    folder = Path(tempfile.mkdtemp(prefix="seqpipe-bench-"))
+    try:
+        models = quality(args.data, folder, args.seeds if "quality" in parts else 1)
+        torch.set_num_threads(1)
+        if "size" in parts:
+            size(models)
+        if "pipe" in parts:
+            pipe(args.data, models, args.repeats)
+        if "training" in parts:
+            training(args.data, models, args.repeats)
+    finally:
+        shutil.rmtree(folder)
+
+
+def quality(data: Path, folder: Path, seeds: int) -> dict[str, Path]:
+    """Trains with the defaults, one run a seed, all of them counted."""
+    models = {}
+    for task in TASKS:
+        scores, times = [], []
+        for seed in range(seeds):
+            output = folder / f"{task.name}-{seed}"
+            began = time.perf_counter()
+            trained = train(
+                "sentiment",
+                str(data / task.name),
+                output=output,
+                columns={"text": task.text},
+                overrides={"system.seed": seed},
+            )
+            times.append(time.perf_counter() - began)
+            scores.append(trained.scores[task.score])
+        models[task.name] = folder / f"{task.name}-0" / "model-best"
+        spread = statistics.stdev(scores) if seeds > 1 else 0.0
+        print(
+            f"quality   {task.name}: {task.score} {statistics.mean(scores):.4f} +- {spread:.4f} "
+            f"({min(scores):.4f} to {max(scores):.4f}) over {seeds} seeds, wanted {task.wanted}; "
+            f"{max(times):.0f} s of training at most on {torch.get_num_threads()} threads",
+            flush=True,
+        )
+    return models
+
+
+def size(models: dict[str, Path]) -> None:
+    for name, model in models.items():
+        total = sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
+        print(f"size      {name}: {total / 1e6:.2f} MB on disk, wanted under 5", flush=True)
+
+
+# nlp.pipe ------------------------------------------------------------------------------------
+
+
+def pipe(data: Path, models: dict[str, Path], repeats: int) -> None:
+    """From text to a decision, the whole validation part of sst2, in turns."""
+    rows = load_dataset(str(data / "sst2"))
+    texts, gold = rows["validation"]["sentence"], np.array(rows["validation"]["label"])
+    texts = list(texts) * 4
+    words = sum(len(text.split()) for text in texts)
+    ours, ensemble = spacy.load(models["sst2"]), train_ensemble(rows["train"])
+    runs: dict[str, Callable[[], Any]] = {
+        "seqpipe": lambda: [doc.cats for doc in ours.pipe(texts)],
+        "spacy ensemble": lambda: [doc.cats for doc in ensemble.pipe(texts)],
+    }
+    flair = flair_classifier(rows["train"])
+    if flair is not None:
+        runs["flair BiLSTM"] = lambda: flair(texts)
+    times = in_turns(runs, repeats)
+    for name, seconds in times.items():
+        ratios = [t / o for t, o in zip(seconds, times["seqpipe"], strict=True)]
+        print(
+            f"pipe      {name}: {words / statistics.median(seconds):,.0f} words/s on one thread; "
+            f"seqpipe is {statistics.median(ratios):.1f} times as fast",
+            flush=True,
+        )
+    for name, nlp in (("seqpipe", ours), ("spacy ensemble", ensemble)):
+        said = [max(d.cats, key=d.cats.__getitem__) for d in nlp.pipe(texts[: len(gold)])]
+        print(f"pipe      {name}: accuracy {np.mean(np.array(said, dtype=int) == gold):.4f}")
+
+
+def train_ensemble(rows: Any) -> Language:
+    """spaCy's `textcat` as it comes."""
+    spacy.util.fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("textcat")
+    examples = [
+        Example.from_dict(
+            nlp.make_doc(row["sentence"]),
+            {"cats": {"0": float(row["label"] == 0), "1": float(row["label"] == 1)}},
+        )
+        for row in rows
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    chance = np.random.default_rng(0)
+    for _ in range(PEER_EPOCHS):
+        order = [examples[i] for i in chance.permutation(len(examples))]
+        for batch in minibatch(order, 32):
+            nlp.update(batch, sgd=optimizer, drop=0.2)
+    return nlp
+
+
+def flair_classifier(rows: Any) -> Callable[[Sequence[str]], Any] | None:
+    """flair's BiLSTM over one-hot words, untrained: its speed does not depend on its weights."""
+    try:
+        import flair
+        from flair.data import Corpus, Sentence
+        from flair.datasets import FlairDatapointDataset
+        from flair.embeddings import DocumentRNNEmbeddings, OneHotEmbeddings
+        from flair.models import TextClassifier
+    except ImportError:
+        print("pipe      flair is not installed: pip install flair to compare with it")
+        return None
+    flair.device = torch.device("cpu")
+    sentences = [Sentence(row["sentence"]).add_label("y", str(row["label"])) for row in rows]
+    corpus = Corpus(train=FlairDatapointDataset(sentences), sample_missing_splits=False)
+    words = OneHotEmbeddings.from_corpus(corpus, field="text", min_freq=1, embedding_length=100)
+    reader = DocumentRNNEmbeddings([words], hidden_size=128, rnn_type="LSTM", bidirectional=True)
+    net = TextClassifier(
+        reader, label_type="y", label_dictionary=corpus.make_label_dictionary("y")
+    ).eval()
+
+    def run(texts: Sequence[str]) -> Any:
+        given = [Sentence(text) for text in texts]
+        net.predict(given, mini_batch_size=32)
+        return given
+
+    return run
+
+
+# training ------------------------------------------------------------------------------------
+
+
+class Plain(nn.Module):
+    """The same net as anybody writes it first: packed rows, both directions in one module."""
+
+    def __init__(self, pieces: int, embedding: int, width: int, classes: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(pieces, embedding, padding_idx=0)
+        self.encoder = nn.LSTM(embedding, width, batch_first=True, bidirectional=True)
+        self.key = nn.Linear(2 * width, 2 * width)
+        self.query = nn.Linear(2 * width, 1, bias=False)
+        self.output = nn.Linear(4 * width, classes)
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        x = F.dropout(self.embedding(ids), 0.5, self.training)
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.encoder(packed)[0], batch_first=True)
+        mask = (torch.arange(states.shape[1]) < lengths[:, None])[:, :, None]
+        weights = self.query(torch.tanh(self.key(states))).masked_fill(~mask, -1e30).softmax(1)
+        high = states.masked_fill(~mask, -1e30).amax(1)
+        pooled = torch.cat([(weights * states).sum(1), high], dim=-1)
+        scores: Tensor = self.output(F.dropout(pooled, 0.5, self.training))
+        return scores
+
+
+def training(data: Path, models: dict[str, Path], repeats: int) -> None:
+    """An epoch over the same rows: `seqpipe train` against a plain loop."""
+    for task in TASKS:
+        rows = load_dataset(str(data / task.name))["train"]
+        nlp = spacy.load(models[task.name])
+        stage = nlp.get_pipe("sentiment")
+        count = min(2000, len(rows))
+        encoded = stage.codec.encode(list(rows[task.text])[:count])
+        encoded = [ids[: stage.longest] if len(ids) else np.ones(1, np.int32) for ids in encoded]
+        labels = np.array(rows["label"])[:count]
+        runs = {
+            "seqpipe": lambda e=encoded, y=labels, s=stage: our_epoch(s, e, y),
+            "plain loop": lambda e=encoded, y=labels, s=stage: plain_epoch(s, e, y),
+        }
+        times = in_turns(runs, repeats)
+        ratios = [p / o for p, o in zip(times["plain loop"], times["seqpipe"], strict=True)]
+        pieces = sum(map(len, encoded))
+        print(
+            f"training  {task.name}: {pieces / statistics.median(times['seqpipe']):,.0f} pieces/s "
+            f"on one thread, {statistics.median(ratios):.2f} times a plain loop over packed, "
+            f"unsorted batches of {PLAIN_BATCH}; wanted 2.8",
+            flush=True,
+        )
+
+
+def our_epoch(stage: Any, encoded: Sequence[Any], labels: Any) -> None:
+    from seqpipe.cli._trainee import whole_bucket
+    from seqpipe.text.batches import shuffled
+    from seqpipe.train.learner import Step
+
+    targets = np.eye(2, dtype=np.float32)[labels]
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    how = Step(learn_rate=1e-3, weight_decay=0.01, clip=5.0, average=True)
+    for rows in shuffled(lengths, budget=4096, rows=32, seed=0, epoch=0):
+        some = [encoded[i] for i in rows.tolist()]
+        stage.learn(some, targets[rows], drop=0.5, buckets=whole_bucket(rows))
+        stage.shim.learner.step(how)
+
+
+def plain_epoch(stage: Any, encoded: Sequence[Any], labels: Any) -> None:
+    model = stage.shim.net
+    net = Plain(
+        len(stage.codec),
+        model.embedding.embedding_dim,
+        model.encoder.outputs // 2,
+        len(stage.labels),
+    )
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3)
+    order = np.random.default_rng(0).permutation(len(encoded))
+    for at in range(0, len(order), PLAIN_BATCH):
+        rows = order[at : at + PLAIN_BATCH]
+        ids = nn.utils.rnn.pad_sequence(
+            [torch.from_numpy(encoded[i].astype(np.int64)) for i in rows], batch_first=True
+        )
+        lengths = torch.tensor([len(encoded[i]) for i in rows])
+        loss = F.cross_entropy(net(ids, lengths), torch.from_numpy(labels[rows]))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimizer.step()
+
+
+def in_turns(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """A B A B ...: what slows the machine down for a while slows all of them down."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for name, run in runs.items():
+        run()  # once unmeasured: caches, lazy imports
+    for _ in range(repeats):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - began)
+    return times
+
+
+if __name__ == "__main__":
+    main()
