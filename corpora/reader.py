@@ -13,7 +13,7 @@ from spacy.util import registry
 
 from seqpipe.corpora.docbins import read_docs
 from seqpipe.corpora.labelled import LabelledRows, Row, cut, labelled_rows
-from seqpipe.corpora.sources import Source, locate
+from seqpipe.corpora.sources import Source, held_out, locate
 from seqpipe.errors import SplitMissing
 
 
@@ -82,9 +82,8 @@ class Held:
         if not self.share:
             return docs
         every = list(docs)
-        drawn = np.random.default_rng(0).permutation(len(every))
-        held = set(drawn[: round(self.share * len(every))].tolist())
-        return [doc for place, doc in enumerate(every) if (place in held) == self.inside]
+        held = held_out(len(every), share=self.share)
+        return [doc for doc, out in zip(every, held, strict=True) if out == self.inside]
 
 
 class RowsCorpus:

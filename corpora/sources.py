@@ -16,6 +16,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from seqpipe.corpora import docbins
 from seqpipe.corpora.bundled import PREFIX, bundled
 from seqpipe.errors import (
@@ -31,6 +33,7 @@ from seqpipe.errors import (
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
+    from numpy.typing import NDArray
 
     Table: TypeAlias = Dataset | IterableDataset
 
@@ -98,10 +101,17 @@ def open_split(
 
 def carve(table: Dataset, *, share: float = 0.1, seed: int = 0) -> tuple[Dataset, Dataset]:
     """A map-style table in two: what is left, and a share held out, the same for a seed."""
-    parts = table.train_test_split(
-        test_size=share, seed=seed, keep_in_memory=True, load_from_cache_file=False
-    )
-    return parts["train"], parts["test"]
+    held = held_out(table.num_rows, share=share, seed=seed)
+    kept, out = np.flatnonzero(~held), np.flatnonzero(held)
+    return table.select(kept, keep_in_memory=True), table.select(out, keep_in_memory=True)
+
+
+def held_out(count: int, *, share: float, seed: int = 0) -> NDArray[np.bool_]:
+    """Which of so many rows a share holds out: one at least, where there are two."""
+    held = np.zeros(count, dtype=np.bool_)
+    drawn = np.random.default_rng(seed).permutation(count)
+    held[drawn[: min(max(round(share * count), 1), count - 1)]] = True
+    return held
 
 
 def column_names(table: Table) -> list[str]:
