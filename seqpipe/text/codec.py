@@ -51,7 +51,8 @@ class Codec:
         self._adopt(tokenizer, "the tokenizer given")
 
     def _adopt(self, tokenizer: Tokenizer, source: object) -> None:
-        self.unit: Unit = _unit_of(json.loads(tokenizer.to_str()), source)
+        settings = json.loads(tokenizer.to_str())
+        self.unit: Unit = _unit_of(settings, source)
         self._pieces = _pieces_of(tokenizer, source)
         # Not kept in tokenizer.json, so it must be said each time: a text that spells out the name
         # of a special token is text.
@@ -62,11 +63,12 @@ class Codec:
         self._by_chunk = Memo(self._chunk_bytes)
         self._by_word = Memo(self._word_id)
         self._table: Ids | None = None
-        ways: dict[Unit, Callable[[Sequence[str]], list[Ids]]] = {
-            "word": self._encode_words,
-            "char": self._encode_chars,
+        # The short ways hold for today's patterns; what another version has cut goes the long way.
+        short: dict[str | None, Callable[[Sequence[str]], list[Ids]]] = {
+            WORD: self._encode_words,
+            CHAR: self._encode_chars,
         }
-        self._encode_some = ways.get(self.unit, self._encode_bytes)
+        self._encode_some = short.get(_pattern_of(settings), self._encode_whole)
 
     @classmethod
     def train(
@@ -190,7 +192,7 @@ class Codec:
         ends = np.cumsum([len(text) for text in texts]).tolist()
         return [ids[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
-    def _encode_bytes(self, texts: Sequence[str]) -> list[Ids]:
+    def _encode_whole(self, texts: Sequence[str]) -> list[Ids]:
         clean = [well_formed(text) for text in texts]
         found = self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)
         return [np.array(one.ids, np.int32) for one in found]
@@ -218,18 +220,23 @@ def _table_of(pieces: list[str]) -> Ids:
 
 
 def _unit_of(settings: dict[str, Any], source: object) -> Unit:
-    splitter = settings["pre_tokenizer"] or {}
-    pattern = splitter.get("pattern", {}).get("Regex")
-    units: dict[tuple[str, str | None], Unit] = {
-        ("WordLevel", WORD): "word",
-        ("WordLevel", CHAR): "char",
-        ("BPE", None): "bpe",
-        ("Unigram", None): "unigram",
+    splitter = (settings["pre_tokenizer"] or {}).get("type")
+    fused = (settings["decoder"] or {}).get("type") == "Fuse"
+    units: dict[tuple[str, str | None, bool], Unit] = {
+        ("WordLevel", "Split", False): "word",
+        ("WordLevel", "Split", True): "char",
+        ("BPE", "ByteLevel", False): "bpe",
+        ("Unigram", "ByteLevel", False): "unigram",
     }
     model = settings["model"]["type"]
-    if (model, pattern) not in units or (pattern is None) != (splitter.get("type") == "ByteLevel"):
+    if (model, splitter, fused) not in units:
         raise CodecError(source, f"its pieces ({model}) are not cut the way seqpipe cuts them")
-    return units[model, pattern]
+    return units[model, splitter, fused]
+
+
+def _pattern_of(settings: dict[str, Any]) -> str | None:
+    pattern = settings["pre_tokenizer"].get("pattern", {})
+    return pattern.get("Regex") if isinstance(pattern, dict) else None
 
 
 def _pieces_of(tokenizer: Tokenizer, source: object) -> list[str]:

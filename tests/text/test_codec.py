@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import copy
 import pickle
 import subprocess
@@ -341,3 +342,14 @@ def test_a_memo_forgets_rather_than_grows(monkeypatch: pytest.MonkeyPatch) -> No
     assert [memo["a" * i] for i in range(8)] == list(range(8))
     assert len(memo) <= 3
     assert memo["b" * 1000] == 1000 and "b" * 1000 not in memo
+
+
+def test_a_codec_that_another_version_has_cut_is_read_and_goes_the_long_way() -> None:
+    codec = Codec.train(["a b-c"], unit="word")
+    settings = json.loads(codec.to_bytes())
+    settings["pre_tokenizer"]["pattern"]["Regex"] = r"\S+"
+    settings["model"]["vocab"] = {"<pad>": 0, "<unk>": 1, "<bos>": 2, "<eos>": 3, "b-c": 4}
+    older = Codec.from_bytes(json.dumps(settings).encode())
+    assert older.unit == "word"
+    assert [ids.tolist() for ids in older.encode(["a b-c"])] == [[1, 4]]
+    assert older.align("a b-c").ids.tolist() == [1, 4]
