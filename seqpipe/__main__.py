@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TextIO
 
 from seqpipe import __version__
-from seqpipe.errors import SeqpipeError, UsageError, listed, nearest
+from seqpipe.errors import SeqpipeError, UsageError, listed, nearest, reason_of
 
 COMMANDS = {
     "demo": "train on the bundled reviews, annotate some, show how to go on",
@@ -136,8 +136,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}."
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "nothing more")
-    return f"Something unforeseen, {type(error).__name__}: {said} (--debug shows where)."
+    return f"{type(error).__name__}: {reason_of(error)} (--debug shows where it comes from)."
 
 
 @contextmanager

@@ -21,6 +21,7 @@ SeqpipeError
 │   └── RehearsalRefused    `nlp.rehearse` on a stage that does not offer it
 ├── SettingError        a setting whose value is not allowed
 ├── SettingUnknown      a setting that the config has no place for
+├── ConfigUnfit         a config that spaCy refuses
 ├── DeviceMissing       a device that torch cannot give
 ├── PipelineError       a trained pipeline that cannot be used as asked
 │   ├── PipelineMissing     no such folder or package
@@ -56,6 +57,15 @@ def nearest(name: str, names: Sequence[str]) -> str:
     """` Did you mean …?` when something looks alike, else nothing."""
     close = get_close_matches(name, names, n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def reason_of(error: BaseException) -> str:
+    """The one line of a foreign error that says most, without its full stop."""
+    for found in getattr(error, "errors", None) or []:  # of a config that does not fit
+        place = " -> ".join(str(part) for part in found.get("loc", ()))
+        return f"{place}: {found.get('msg', '')}".rstrip(".")
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__).rstrip(".")
 
 
 class SeqpipeError(Exception):
@@ -190,10 +200,17 @@ class SettingError(SeqpipeError):
 
 
 class SettingUnknown(SeqpipeError):
-    def __init__(self, setting: str, section: str, there: str) -> None:
+    def __init__(self, setting: str, section: str, there: Sequence[str]) -> None:
+        near = nearest(setting.rpartition(".")[2], there)
         super().__init__(
-            f"The config has no setting {setting!r}: {section or 'its top'} holds {there}."
+            f"The config has no setting {setting!r}: {section or 'its top'} holds "
+            f"{listed(there)}.{near}"
         )
+
+
+class ConfigUnfit(SeqpipeError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"spaCy refuses this config: {reason}.")
 
 
 class DeviceMissing(SeqpipeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from spacy.util import load_config
 
 import seqpipe.components
 from seqpipe.corpora.sources import DEV_SPLITS, splits_of
-from seqpipe.errors import SettingError, SettingUnknown, SourceMissing, SplitMissing, listed
+from seqpipe.errors import SettingError, SettingUnknown, SourceMissing, SplitMissing
 
 _HELD_OUT = 0.1  # of the training part, where a data set has no other to measure on
 
@@ -80,13 +80,24 @@ def _override(config: Config, overrides: Mapping[str, Any]) -> None:
             section: Any = config
             for depth, part in enumerate(path[:-1]):
                 if not isinstance(section, dict) or part not in section:
-                    there = listed(section) if isinstance(section, dict) else "one value"
+                    there = list(section) if isinstance(section, dict) else ["one value"]
                     raise SettingUnknown(name, ".".join(path[:depth]), there)
                 section = section[part]
             section[path[-1]] = value
 
 
-def _paths(config: Config, parts: list[str]) -> list[list[str]]:
+def check_kept(filled: Mapping[str, Any], names: Iterable[str]) -> None:
+    """spaCy drops what it has no place for without a word; here it is said."""
+    for name in names:
+        for path in _paths(filled, name.split(".")):
+            section: Any = filled
+            for depth, part in enumerate(path):
+                if part not in section:
+                    raise SettingUnknown(name, ".".join(path[:depth]), list(section))
+                section = section[part]
+
+
+def _paths(config: Mapping[str, Any], parts: list[str]) -> list[list[str]]:
     """The places a dotted name stands for: `*` is every stage of ours."""
     if "*" not in parts:
         return [parts]

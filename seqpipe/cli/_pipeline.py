@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqpipe.errors import PipelineMissing, PipelineUnreadable
+from seqpipe.errors import PipelineMissing, PipelineUnreadable, reason_of
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -59,15 +59,6 @@ def _place(nlp: Language, device: str) -> None:
     for _, pipe in nlp.components:
         if isinstance(pipe, Stage):
             pipe.shim.place(device)
-
-
-def reason_of(error: Exception) -> str:
-    """The one line of a foreign error that says most, without its full stop."""
-    for found in getattr(error, "errors", None) or []:  # of a config that does not fit
-        place = " -> ".join(str(part) for part in found.get("loc", ()))
-        return f"{place}: {found.get('msg', '')}".rstrip(".")
-    lines = [line.strip() for line in str(error).splitlines()]
-    return next((line for line in lines if line), type(error).__name__).rstrip(".")
 
 
 def category_labels(nlp: Language) -> list[str]:

@@ -21,9 +21,7 @@ def table(rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> str
 
 def width(text: str) -> int:
     """Places that a text takes on a terminal, where a Chinese character takes two."""
-    return sum(
-        0 if combining(char) else 1 + (east_asian_width(char) in "WF") for char in text
-    )
+    return sum(0 if combining(char) else 1 + (east_asian_width(char) in "WF") for char in text)
 
 
 def clipped(text: str, most: int) -> str:

@@ -1,0 +1,165 @@
+"""`seqpipe init-config`: a stage's defaults and what was asked for, as a config without gaps."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqpipe.errors import ConfigUnfit, UsageError, listed, nearest, reason_of
+
+if TYPE_CHECKING:
+    from confection import Config
+
+DOTTED = True
+
+_EXAMPLE = """examples:
+  python -m seqpipe init-config sentiment --lang en --cell gru --output config.cfg
+  python -m seqpipe init-config sentiment --train reviews.csv --label stars > config.cfg
+  python -m seqpipe init-config sentiment --training.max_epochs 8 --components.sentiment.longest 400
+
+Both `python -m spacy train config.cfg` and `python -m seqpipe train config.cfg` take it."""
+
+# Options with a short name, under the name the config has for them.
+_SHORT = {
+    "lang": "nlp.lang",
+    "cell": "components.{stage}.model.cell",
+    "width": "components.{stage}.model.width",
+    "layers": "components.{stage}.model.layers",
+    "unit": "components.{stage}.codec.unit",
+    "size": "components.{stage}.codec.size",
+    "seed": "system.seed",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Print a complete config for `spacy train`."
+    parser.epilog = _EXAMPLE
+    parser.add_argument("stage", metavar="STAGE", help="sentiment")
+    parser.add_argument("-o", "--output", default="-", metavar="FILE", help="- is stdout (-)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    data = parser.add_argument_group("data")
+    data.add_argument("--train", metavar="DATA", help="data set on the hub, folder, file")
+    data.add_argument("--dev", metavar="DATA", help="other data to measure on")
+    data.add_argument("--text", metavar="COLUMN", help="column of the texts (text)")
+    data.add_argument("--label", metavar="COLUMN", help="column of the labels (label)")
+    settings = parser.add_argument_group("settings (any other as --dotted.name VALUE)")
+    settings.add_argument("--lang", metavar="CODE", help="language of the pipeline (xx: any)")
+    settings.add_argument("--cell", choices=["rnn", "lstm", "gru"])
+    settings.add_argument("--width", type=int, metavar="N", help="of the cell, each way")
+    settings.add_argument("--layers", type=int, metavar="N")
+    settings.add_argument(
+        "--unit", choices=["word", "char", "bpe", "unigram"], help="what a text is cut into"
+    )
+    settings.add_argument("--size", type=int, metavar="N", help="of the vocabulary, at most")
+    settings.add_argument("--seed", type=int, metavar="N")
+
+
+def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
+    from seqpipe.cli._output import claim_file
+    from seqpipe.cli._overrides import parse_overrides
+    from seqpipe.files import written
+
+    if args.output != "-":
+        claim_file(Path(args.output), overwrite=args.overwrite)
+    names = {name: place.format(stage=args.stage) for name, place in _SHORT.items()}
+    short = {place: getattr(args, name) for name, place in names.items()}
+    asked = {place: value for place, value in short.items() if value is not None}
+    found = init_config(
+        args.stage,
+        train=args.train,
+        dev=args.dev,
+        text=args.text,
+        label=args.label,
+        overrides={**asked, **parse_overrides(overrides)},
+    )
+    config = _in_order(found.to_str())
+    if args.output == "-":
+        print(config)
+        return
+    with written(Path(args.output)) as beside:
+        beside.write_text(config + "\n", encoding="utf-8")
+    print(_next_step(args), file=sys.stderr)
+
+
+def _in_order(config: str) -> str:
+    """Each section followed by what lies beneath it, as a person would write it."""
+    blocks = config.split("\n\n")
+    tops = [block.strip("[\n").split("]")[0].split(".")[0] for block in blocks]
+    places = {top: place for place, top in reversed(list(enumerate(tops)))}
+    order = sorted(range(len(blocks)), key=lambda i: places[tops[i]])
+    return "\n\n".join(blocks[i].strip() for i in order)
+
+
+def _next_step(args: argparse.Namespace) -> str:
+    paths = "" if args.train else " --paths.train DATA --paths.dev DATA"
+    return f"Train it with: python -m spacy train {args.output} --output {args.stage}{paths}"
+
+
+def init_config(
+    stage: str,
+    *,
+    train: str | None = None,
+    dev: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Config:
+    """The stage's config with every gap filled; filling it again changes nothing."""
+    from seqpipe.cli._config import check_kept, config_for
+
+    known = _stages()
+    if stage not in known:
+        message = f"There is no stage {stage!r}: there is {listed(known)}."
+        raise UsageError(message + nearest(stage, known))
+    if dev is not None and train is None:
+        raise UsageError("--dev is what to measure on beside --train: name that as well.")
+    columns = {name: value for name, value in (("text", text), ("label", label)) if value}
+    if train is not None:
+        _look_at(train, columns)
+    settings = {
+        f"corpora.{corpus}.{name}": value
+        for corpus in ("train", "dev")
+        for name, value in columns.items()
+    }
+    settings |= overrides or {}
+    where = {"dev": dev} if dev is not None else {}
+    filled = _filled(config_for(stage, train, columns=where, overrides=settings))
+    check_kept(filled, settings)
+    return filled
+
+
+def _stages() -> list[str]:
+    import seqpipe.components
+
+    folders = [Path(folder) for folder in seqpipe.components.__path__]
+    return sorted(path.stem for folder in folders for path in folder.glob("*.cfg"))
+
+
+def _look_at(train: str, columns: Mapping[str, str]) -> None:
+    """Finds out now, from the first row, what training would find out later."""
+    from seqpipe.corpora.labelled import labelled_rows
+    from seqpipe.corpora.sources import locate
+
+    if not locate(train).docs:
+        text, label = columns.get("text", "text"), columns.get("label", "label")
+        labelled_rows(train, split="train", text=text, label=label, streaming=True)
+
+
+def _filled(config: Config) -> Config:
+    """As `spacy init fill-config` does it, by loading a pipeline twice; looked at as a whole."""
+    from spacy.schemas import ConfigSchemaTraining
+    from spacy.util import load_model_from_config, registry
+
+    try:
+        nlp = load_model_from_config(config, auto_fill=True, validate=False)
+        filled: Config = load_model_from_config(nlp.config).config
+        plain = filled.interpolate()
+        registry.resolve(plain["training"], schema=ConfigSchemaTraining)
+        if all(corpus["path"] for corpus in plain["corpora"].values()):
+            registry.resolve(plain["corpora"])
+    except Exception as error:  # spaCy and confection each fail in their own way
+        raise ConfigUnfit(reason_of(error)) from error
+    return filled
