@@ -70,8 +70,7 @@ class Learner:
             if how.clip and norm > how.clip:
                 torch._foreach_mul_(grads, how.clip / norm)
             self._move(how)
-        self._optimizer.zero_grad()
-        self._rows = 0
+        self._forget()
         return taken
 
     def _move(self, how: Step) -> None:
@@ -122,19 +121,27 @@ class Learner:
             self.steps, self.skipped = (int(n) for n in tensors["steps"])
         except (KeyError, RuntimeError) as error:
             raise CheckpointError("the checkpoint", f"it is of another net ({error})") from error
+        self.averages = None
         if "average.0" in tensors:
             self.averages = [
                 tensors[f"average.{i}"].clone().to(w.device) for i, w in enumerate(self.weights)
             ]
+        self._forget()
+        self._optimizer.state.clear()
         for i, weight in enumerate(self.weights):
             mark = f"adam.{i}."
             state = {
-                k.removeprefix(mark): v.clone() for k, v in tensors.items() if k.startswith(mark)
+                k.removeprefix(mark): v.clone().to(weight.device)
+                for k, v in tensors.items()
+                if k.startswith(mark)
             }
             if state:
-                self._optimizer.state[weight] = {
-                    k: v.to(weight.device) for k, v in state.items()
-                }
+                self._optimizer.state[weight] = state
+
+    def _forget(self) -> None:
+        """Drops the gradients that have gathered."""
+        self._optimizer.zero_grad()
+        self._rows = 0
 
 
 def _groups(weights: list[nn.Parameter]) -> list[dict[str, object]]:

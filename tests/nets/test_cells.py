@@ -1,0 +1,53 @@
+"""A fresh cell: orthogonal recurrent weights gate by gate, open forget gates, still biases."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqpipe.errors import SettingError
+from seqpipe.nets.cells import Cell, make_cell
+
+GATES: dict[Cell, int] = {"rnn": 1, "lstm": 4, "gru": 3}
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_each_gates_recurrent_weights_are_orthogonal(cell: Cell) -> None:
+    module = make_cell(cell, inputs=3, width=5)
+    gates = module.weight_hh_l0.split(5)
+    assert len(gates) == GATES[cell]
+    for gate in gates:
+        assert torch.allclose(gate @ gate.T, torch.eye(5), atol=1e-5)
+    assert not torch.allclose(gates[0], gates[-1]) or len(gates) == 1
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_each_gates_input_weights_are_bounded_by_its_own_sizes(cell: Cell) -> None:
+    module = make_cell(cell, inputs=30, width=50)
+    bound = (6 / 80) ** 0.5  # Glorot and Bengio (2010): sqrt(6 / (fan in + fan out))
+    for gate in module.weight_ih_l0.split(50):
+        assert 0.95 * bound < gate.abs().max() <= bound
+
+
+def test_only_the_forget_gate_of_an_lstm_starts_open() -> None:
+    module = make_cell("lstm", inputs=3, width=2)
+    assert module.bias_ih_l0.tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
+    assert not module.bias_hh_l0.any()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru"])
+def test_other_biases_start_at_zero(cell: Cell) -> None:
+    module = make_cell(cell, inputs=3, width=2)
+    assert not module.bias_ih_l0.any() and not module.bias_hh_l0.any()
+
+
+def test_a_cell_is_one_layer_one_way_and_takes_rows_first() -> None:
+    outputs, _ = make_cell("gru", inputs=3, width=2)(torch.zeros(4, 7, 3))
+    assert outputs.shape == (4, 7, 2)
+
+
+def test_an_unknown_cell_is_one_sentence() -> None:
+    with pytest.raises(SettingError) as caught:
+        make_cell("qrnn", inputs=3, width=2)  # type: ignore[arg-type]
+    expected = "The setting cell = 'qrnn' is not allowed: give one of rnn, lstm, gru."
+    assert str(caught.value) == expected

@@ -1,0 +1,233 @@
+"""One step: what the driver asks for really reaches the weights."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seqpipe.errors import CheckpointError
+from seqpipe.train.learner import Learner, Step
+
+
+class Line(nn.Module):
+    """Two weights, one that decays and one that doesn't, and a sum of squares to bring down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.tensor([[1.0, -2.0]]))
+            self.layer.bias.fill_(0.5)
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        return ((self.layer(x).squeeze(1) - y) ** 2).sum()
+
+
+X = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 1.0], [1.0, 3.0]])
+Y = torch.tensor([2.0, -1.0, 0.0, 1.0])
+STEP = Step(learn_rate=0.1)
+
+
+def weights_of(learner: Learner) -> list[Tensor]:
+    return [weight.detach().clone() for weight in learner.weights]
+
+
+def equal(left: list[Tensor], right: list[Tensor]) -> bool:
+    return all(torch.equal(one, other) for one, other in zip(left, right, strict=True))
+
+
+def take(learner: Learner, how: Step, *, cut: int = 4) -> list[Tensor]:
+    """The weights after one step over all rows, given `cut` at a time."""
+    net = learner.net
+    assert isinstance(net, Line)
+    for x, y in zip(X.split(cut), Y.split(cut), strict=True):
+        learner.accumulate(net.loss(x, y), len(x))
+    learner.step(how)
+    return weights_of(learner)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_gradients_in_parts_are_those_of_the_whole(cut: int) -> None:
+    # a small eps would hide the size of the gradient from Adam's first step
+    how = Step(learn_rate=0.1, eps=1.0)
+    whole, parts = take(Learner(Line()), how), take(Learner(Line()), how, cut=cut)
+    assert all(torch.allclose(one, other) for one, other in zip(whole, parts, strict=True))
+
+
+def test_a_step_is_torchs_adamw_on_the_mean_over_rows() -> None:
+    how = Step(learn_rate=0.1, weight_decay=0.3, betas=(0.8, 0.9), eps=1e-3)
+    reference = Line()
+    adam = torch.optim.AdamW(
+        [
+            {"params": [reference.layer.weight], "weight_decay": 0.3},
+            {"params": [reference.layer.bias], "weight_decay": 0.0},
+        ],
+        lr=0.1,
+        betas=(0.8, 0.9),
+        eps=1e-3,
+    )
+    learner = Learner(Line())
+    for _ in range(3):
+        adam.zero_grad()
+        (reference.loss(X, Y) / len(X)).backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        found = take(learner, how)
+        expected = [reference.layer.weight, reference.layer.bias]
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, expected, strict=True))
+
+
+def test_the_learning_rate_may_change_at_each_step() -> None:
+    learner = Learner(Line())
+    before = weights_of(learner)
+    assert equal(take(learner, Step(learn_rate=0.0)), before)
+    after = take(learner, Step(learn_rate=0.25))
+    # Adam's step is the learning rate, where the gradient keeps its sign
+    moved = [(a - b).abs() for a, b in zip(after, before, strict=True)]
+    assert all(torch.allclose(m, torch.full_like(m, 0.25), atol=1e-4) for m in moved)
+
+
+def test_decay_pulls_matrices_and_not_biases() -> None:
+    plain = take(Learner(Line()), Step(learn_rate=0.1))
+    pulled = take(Learner(Line()), Step(learn_rate=0.1, weight_decay=0.5))
+    start = torch.tensor([[1.0, -2.0]])
+    assert torch.allclose(plain[0] - pulled[0], 0.1 * 0.5 * start)
+    assert torch.equal(plain[1], pulled[1])
+
+
+def test_the_norm_is_that_of_all_weights_together_and_clipped_as_one() -> None:
+    learner, net = Learner(Line()), Line()
+    (net.loss(X, Y) / len(X)).backward()  # type: ignore[no-untyped-call]
+    grads = [weight.grad for weight in net.parameters()]
+    norm = math.sqrt(sum(float((grad**2).sum()) for grad in grads if grad is not None))
+    assert isinstance(learner.net, Line)
+    learner.accumulate(learner.net.loss(X, Y), len(X))
+    taken = learner.step(Step(learn_rate=0.1, clip=norm / 10, eps=1.0, betas=(0.0, 0.0)))
+    assert taken.norm == pytest.approx(norm) and not taken.skipped
+    # with betas of zero a step is lr * g / (|g| + eps), g the clipped gradient
+    for weight, before, grad in zip(learner.weights, Line().parameters(), grads, strict=True):
+        assert grad is not None
+        small = grad / 10
+        assert torch.allclose(weight, before - 0.1 * small / (small.abs() + 1.0), atol=1e-6)
+
+
+def test_a_norm_below_the_limit_is_left_alone() -> None:
+    how = Step(learn_rate=0.1, eps=1.0)
+    free, wide = Learner(Line()), Learner(Line())
+    assert equal(take(free, how), take(wide, Step(learn_rate=0.1, eps=1.0, clip=1e6)))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_gradients_that_are_no_number_are_dropped(bad: float) -> None:
+    learner, clean = Learner(Line()), Learner(Line())
+    before = weights_of(learner)
+    assert isinstance(learner.net, Line)
+    learner.accumulate(learner.net.loss(X, Y) * bad, len(X))
+    taken = learner.step(STEP)
+    assert taken.skipped and learner.skipped == 1 and learner.steps == 0
+    assert equal(weights_of(learner), before)
+    assert equal(take(learner, STEP), take(clean, STEP))  # nothing of it is left
+
+
+def test_a_step_without_gradients_is_none() -> None:
+    learner = Learner(Line())
+    before = weights_of(learner)
+    assert learner.step(STEP).skipped and learner.steps == 0
+    assert equal(weights_of(learner), before)
+
+
+def test_averages_follow_the_weights_from_the_first_step_on() -> None:
+    learner = Learner(Line())
+    how = Step(learn_rate=0.1, average=True)
+    expected = take(learner, how)
+    for step in range(2, 6):
+        weights = take(learner, how)
+        kept = min(0.99, (1 + step) / (10 + step))
+        expected = [kept * e + (1 - kept) * w for e, w in zip(expected, weights, strict=True)]
+    assert learner.averages is not None
+    for average, other in zip(learner.averages, expected, strict=True):
+        assert torch.allclose(average, other, atol=1e-6)
+
+
+def test_averages_stand_in_for_the_weights_for_a_while() -> None:
+    learner = Learner(Line())
+    for _ in range(3):
+        before = take(learner, Step(learn_rate=0.1, average=True))
+    assert learner.averages is not None
+    with pytest.raises(ZeroDivisionError), learner.averaged():
+        assert equal(weights_of(learner), learner.averages)
+        assert not equal(weights_of(learner), before)
+        raise ZeroDivisionError
+    assert equal(weights_of(learner), before)
+
+
+def test_without_averages_the_weights_stay() -> None:
+    learner = Learner(Line())
+    before = take(learner, STEP)
+    with learner.averaged():
+        assert equal(weights_of(learner), before)
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("used", [False, True])
+def test_a_loaded_learner_goes_on_to_the_same_bits(average: bool, used: bool) -> None:
+    how = Step(learn_rate=0.1, weight_decay=0.1, clip=1.0, average=average)
+    first, second = Learner(Line()), Learner(Line())
+    for _ in range(3):
+        take(first, how)
+    if used:  # what was there before leaves no trace
+        take(second, Step(learn_rate=0.7, average=True))
+    second.load({name: tensor.clone() for name, tensor in first.state().items()})
+    for _ in range(3):
+        assert equal(take(first, how), take(second, how))
+    assert (first.averages is None) is (second.averages is None)
+    if first.averages is not None and second.averages is not None:
+        assert equal(first.averages, second.averages)
+    assert (first.steps, first.skipped) == (second.steps, second.skipped) == (6, 0)
+
+
+def test_a_state_is_not_changed_by_later_steps_of_the_loaded() -> None:
+    first, second = Learner(Line()), Learner(Line())
+    take(first, Step(learn_rate=0.1, average=True))
+    kept = {name: tensor.clone() for name, tensor in first.state().items()}
+    second.load(first.state())
+    take(second, Step(learn_rate=0.1, average=True))
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in first.state().items())
+
+
+def test_a_state_before_the_first_step_is_whole() -> None:
+    learner = Learner(Line())
+    for _ in range(3):
+        take(learner, STEP)
+    learner.load(Learner(Line()).state())
+    assert equal(take(learner, STEP), take(Learner(Line()), STEP))
+
+
+@pytest.mark.parametrize("missing", ["steps", "net.layer.bias"])
+def test_the_state_of_another_net_is_refused(missing: str) -> None:
+    learner = Learner(Line())
+    take(learner, STEP)
+    state = learner.state()
+    del state[missing]
+    with pytest.raises(CheckpointError, match="it is of another net"):
+        Learner(Line()).load(state)
+
+
+def test_weights_that_are_frozen_stay() -> None:
+    net = Line()
+    net.layer.bias.requires_grad_(False)
+    learner = Learner(net)
+    take(learner, Step(learn_rate=0.1, average=True))
+    assert len(learner.weights) == 1 and net.layer.bias.item() == 0.5
+
+
+def test_loading_drops_gradients_that_had_gathered() -> None:
+    learner = Learner(Line())
+    state = learner.state()
+    assert isinstance(learner.net, Line)
+    learner.accumulate(learner.net.loss(X * 9, Y), len(X))
+    learner.load(state)
+    how = Step(learn_rate=0.1, eps=1.0)
+    assert equal(take(learner, how), take(Learner(Line()), how))
