@@ -279,7 +279,7 @@ def plain_epoch(stage: Any, encoded: Sequence[Any], labels: Any) -> None:
 def in_turns(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
     """A B A B ...: what slows the machine down for a while slows all of them down."""
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for name, run in runs.items():
+    for run in runs.values():
         run()  # once unmeasured: caches, lazy imports
     for _ in range(repeats):
         for name, run in runs.items():

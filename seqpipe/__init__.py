@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Codec", "SeqpipeError", "__version__"]
 
-# In a checkout the rooms `components` and `corpora` stand beside this folder; in a wheel, inside it.
+# In a checkout the rooms `components` and `corpora` stand beside this folder, in a wheel inside it.
 if not (Path(__file__).parent / "components").is_dir():
     __path__.append(str(Path(__file__).parent.parent))
 

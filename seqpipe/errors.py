@@ -268,7 +268,7 @@ class TrainingDiverged(SeqpipeError):
     def __init__(self, step: int, failures: int) -> None:
         super().__init__(
             f"At step {step} the gradients of {failures} steps in a row were not finite. The best "
-            "model so far is kept: try a lower learning rate or a lower training.optimizer.grad_clip."
+            "model so far is kept: lower the learning rate or training.optimizer.grad_clip."
         )
 
 

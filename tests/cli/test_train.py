@@ -1,4 +1,4 @@
-"""`seqpipe train`: what it writes, what it refuses, and that a killed run ends in the same bytes."""
+"""`seqpipe train`: what it writes, what it refuses, and how a killed run ends."""
 
 from __future__ import annotations
 
