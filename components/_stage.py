@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Literal, Optional, Union  # noqa: UP035
+from typing import Any, Dict, List, Literal, Optional, Union
 
 import numpy as np
 import srsly
@@ -18,6 +18,7 @@ from thinc.api import Config, Model, Optimizer
 
 from seqpipe.bridge import NetShim, shim_of
 from seqpipe.errors import NotInitialized, RehearsalRefused, SettingError
+from seqpipe.files import written
 from seqpipe.text.batches import restore
 from seqpipe.text.codec import Codec, Ids, Unit
 from seqpipe.text.rows import Rows
@@ -131,9 +132,7 @@ class Stage(TrainablePipe):
 
     def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> Any:
         """The same for docs that were encoded before."""
-        parts = self.shim.predict_rows(
-            encoded, budget=self.buckets.budget, rows=self.buckets.rows
-        )
+        parts = self.shim.predict_rows(encoded, budget=self.buckets.budget, rows=self.buckets.rows)
         return restore(((places, self.unpack(found)) for places, found in parts), len(encoded))
 
     def unpack(self, found: Any) -> Sequence[Any]:
@@ -282,13 +281,13 @@ class Stage(TrainablePipe):
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
         parts: Dict[str, Callable[[Path], Any]] = {
-            "cfg": lambda p: p.write_text(srsly.json_dumps(self.cfg, indent=2, sort_keys=True)),
+            "cfg": lambda p: _write(p, srsly.json_dumps(self.cfg, 2, sort_keys=True).encode()),
             "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
         }
         if self.shim.ready:
-            parts["tokenizer.json"] = lambda p: p.write_bytes(self._codec().to_bytes())
-            parts["model.safetensors"] = lambda p: p.write_bytes(self.shim.to_bytes())
-        to_disk(path, parts, _by_file(exclude))
+            parts["tokenizer.json"] = lambda p: _write(p, self._codec().to_bytes())
+            parts["model.safetensors"] = lambda p: _write(p, self.shim.to_bytes())
+        to_disk(path, parts, _stems(exclude))
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "Stage":
         parts: Dict[str, Callable[[Path], Any]] = {
@@ -298,14 +297,18 @@ class Stage(TrainablePipe):
         if (Path(path) / "model.safetensors").exists():
             parts["tokenizer.json"] = lambda p: self._load_codec(p.read_bytes())
             parts["model.safetensors"] = lambda p: self._load_model(p.read_bytes())
-        from_disk(path, parts, _by_file(exclude))
+        from_disk(path, parts, _stems(exclude))
         return self
 
 
-def _by_file(exclude: Iterable[str]) -> List[str]:
-    """spaCy's names of what to leave out, as names of files."""
-    files = {"model": "model.safetensors", "tokenizer": "tokenizer.json"}
-    return [files.get(name, name) for name in exclude]
+def _write(path: Path, data: bytes) -> None:
+    with written(path) as beside:
+        beside.write_bytes(data)
+
+
+def _stems(exclude: Iterable[str]) -> List[str]:
+    """spaCy compares what to leave out with the name of a file up to its first dot."""
+    return [name.partition(".")[0] for name in exclude]
 
 
 def _free(error: BaseException) -> None:

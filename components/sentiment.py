@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Dict, List, Optional, Tuple  # noqa: UP035
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from spacy.language import Language
@@ -118,21 +118,22 @@ def score_sentiment(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     return scores
 
 
-def _decisions(
-    examples: Sequence[Example], **cfg: Any
-) -> Tuple[np.ndarray, np.ndarray]:
+def _decisions(examples: Sequence[Example], **cfg: Any) -> Tuple[np.ndarray, np.ndarray]:
     """How sure the stage was of each decision, and whether it was right."""
     labels = list(cfg["labels"])
-    known = [eg for eg in examples if eg.reference.cats and eg.predicted.cats]
-    said = np.array([[eg.predicted.cats.get(n, 0.0) for n in labels] for eg in known])
-    gold = np.array([[eg.reference.cats.get(n, 0.0) for n in labels] for eg in known])
-    if not known:
+    pairs = [eg for eg in examples if eg.predicted.cats]
+    said = np.array([[eg.predicted.cats.get(n, 0.0) for n in labels] for eg in pairs])
+    gold = np.array([[eg.reference.cats.get(n, np.nan) for n in labels] for eg in pairs])
+    if not pairs:
         return np.zeros(0), np.zeros(0)
     if not cfg["multi_label"]:
+        told = np.nansum(gold, axis=1) > 0
+        said, gold = said[told], np.nan_to_num(gold[told])
         return said.max(axis=1), said.argmax(axis=1) == gold.argmax(axis=1)
     yes = said >= cfg["threshold"]
     sure = np.where(yes, said, 1 - said)
-    return sure.reshape(-1), (yes == (gold >= 0.5)).reshape(-1)
+    told = ~np.isnan(gold)
+    return sure[told], (yes == (gold >= 0.5))[told]
 
 
 @Language.factory(
@@ -237,18 +238,19 @@ class Sentiment(Stage):
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[np.ndarray]) -> None:
         """Writes; nothing else touches a doc."""
-        sides = self._sides()
+        labels, sides = self.labels, self._sides()
         for doc, row in zip(docs, scores, strict=True):
             values = row.tolist()
-            doc.cats.update(zip(self.labels, values, strict=True))
+            doc.cats.update(zip(labels, values, strict=True))
             best = int(row.argmax())
-            side = float(row @ sides) if len(sides) else 0.0
+            side = float(row @ sides)
             sure = not self.cfg["multi_label"] or values[best] >= self.cfg["threshold"]
-            doc.sentiment = side
+            if sides.any():  # a stage of topics has nothing to say of it
+                doc.sentiment = side
             doc._.set(
                 self.extension,
                 {
-                    "label": self.labels[best] if sure else None,
+                    "label": labels[best] if sure else None,
                     "score": values[best],
                     "polarity": side,
                 },

@@ -110,16 +110,18 @@ class NetShim(Shim):
         """Adds the gradients of these rows; returns their loss, summed over the rows."""
         net, device, learner = self.net, self.device, self.learner
         set_dropout(net, drop)
-        net.train()
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
         losses: list[Tensor] = []
-        for places in plan(lengths, budget=budget, rows=rows):
-            batch = collate(encoded, places)
-            wanted = torch.from_numpy(targets[places]).to(device)
-            loss = net.loss(batch.ids.to(device), batch.lengths.to(device), wanted)
-            learner.accumulate(loss, len(places))
-            losses.append(loss.detach())
-        net.eval()
+        net.train()
+        try:
+            for places in plan(lengths, budget=budget, rows=rows):
+                batch = collate(encoded, places)
+                wanted = torch.from_numpy(targets[places]).to(device)
+                loss = net.loss(batch.ids.to(device), batch.lengths.to(device), wanted)
+                learner.accumulate(loss, len(places))
+                losses.append(loss.detach())
+        finally:
+            net.eval()
         return float(sum(loss.item() for loss in losses))
 
     def finish_update(self, optimizer: Optimizer) -> Taken:

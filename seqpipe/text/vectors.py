@@ -24,7 +24,7 @@ class Vectors:
         """Copies into the rows of an embedding, scaled to the spread that was there."""
         with torch.no_grad():
             rows = torch.from_numpy(self.rows)
-            spread = weight[4:].std() / rows.std().clamp(min=1e-6)
+            spread = float(weight[4:].std()) / max(float(rows.std()), 1e-6)
             weight[torch.from_numpy(self.ids)] = (rows * spread).to(weight)
 
 
@@ -32,7 +32,7 @@ def read_vectors(path: str | Path, pieces: Sequence[str]) -> Vectors:
     """Walks the file once and keeps the lines whose word is a piece; the first of equals wins."""
     wanted = {piece: i for i, piece in enumerate(pieces)}
     found: dict[int, NDArray[np.float32]] = {}
-    width = 0
+    width = number = 0
     try:
         with Path(path).open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
@@ -41,12 +41,21 @@ def read_vectors(path: str | Path, pieces: Sequence[str]) -> Vectors:
                     continue  # the head of word2vec and fastText: how many, how wide
                 if word not in wanted or wanted[word] in found:
                     continue
-                row = np.array(numbers.split(), dtype=np.float32)
+                row = _row(numbers)
                 width = width or len(row)
-                if len(row) != width:
-                    raise VectorsUnreadable(path, f"line {number} has {len(row)}, not {width}")
+                if len(row) != width or not len(row):
+                    raise ValueError(f"{len(row)} numbers, not {width or 'one at least'}")
                 found[wanted[word]] = row
-    except (OSError, ValueError) as error:
-        raise VectorsUnreadable(path, str(error)) from error
+    except ValueError as error:
+        raise VectorsUnreadable(path, f"line {number} is damaged ({error})") from error
+    except OSError as error:
+        raise VectorsUnreadable(path, error.strerror or str(error)) from error
     rows = np.stack(list(found.values())) if found else np.zeros((0, width), np.float32)
     return Vectors(np.fromiter(found, np.int64, len(found)), rows)
+
+
+def _row(numbers: str) -> NDArray[np.float32]:
+    row = np.array(numbers.split(), dtype=np.float32)
+    if not np.isfinite(row).all():
+        raise ValueError("a number is not finite")
+    return row
