@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -108,7 +109,7 @@ def _run(
     module: ModuleType, args: argparse.Namespace, overrides: Sequence[str], *, debug: bool
 ) -> int:
     try:
-        with _plain_warnings():
+        with _plain_speech():
             code = module.run(args, overrides)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -140,8 +141,8 @@ def _sentence(error: Exception) -> str:
 
 
 @contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """A warning as one line, without the place in the code that it came from."""
+def _plain_speech() -> Iterator[None]:
+    """A warning as one line, without the place in the code; what we say ourselves said once."""
 
     def show(
         message: Warning | str,
@@ -153,12 +154,15 @@ def _plain_warnings() -> Iterator[None]:
     ) -> None:
         print(f"warning: {message}", file=sys.stderr)
 
-    before = warnings.showwarning
+    readers = logging.getLogger("datasets.packaged_modules")  # log what they then raise
+    shown, level = warnings.showwarning, readers.level
     warnings.showwarning = show
+    readers.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        warnings.showwarning = before
+        warnings.showwarning = shown
+        readers.setLevel(level)
 
 
 def _let_go_of_stdout() -> None:

@@ -254,8 +254,8 @@ class OutputRefused(SeqpipeError):
 class DocumentsFailed(SeqpipeError):
     def __init__(self, output: object, failed: int, documents: int, first: str) -> None:
         super().__init__(
-            f"{failed:,} of {documents:,} documents could not be annotated, the first because of "
-            f"{first}: in {output} each has its reason in the field 'error'."
+            f"{failed:,} of {documents:,} documents could not be annotated (the first: {first}); "
+            f"each has its reason in {output}."
         )
 
 

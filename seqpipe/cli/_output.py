@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from seqpipe.errors import OutputInUse, OutputRefused
 
@@ -21,7 +21,7 @@ def claim_folder(folder: Path) -> None:
     """Makes the folder, and makes sure that it takes files."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise OutputRefused(folder, f"no such folder can be made ({error.strerror})") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputRefused(folder, "this folder may not be written to")
+        raise OutputRefused(folder, f"no file can be made there ({error.strerror})") from error

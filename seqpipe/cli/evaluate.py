@@ -96,6 +96,7 @@ def evaluate(
     device: str | None = None,
 ) -> Evaluation:
     """Runs the pipeline over one part of the data and scores what it finds."""
+    from seqpipe.annotation import fields_of
     from seqpipe.cli._pipeline import category_labels, load_pipeline
     from seqpipe.corpora.reader import read_dataset
     from seqpipe.corpora.sources import locate
@@ -105,7 +106,7 @@ def evaluate(
     known = category_labels(nlp)
     docs = bool(locate(data).docs)
     if not known and not docs:
-        raise FieldMissing("cats", nlp.pipe_names)
+        raise FieldMissing("cats", fields_of(nlp))
     part = split or pick_split(data)
     read = read_dataset(data, split=part, text=text, label=label, limit=limit, shuffle=False)
     examples = list(read(nlp))
