@@ -1,0 +1,59 @@
+"""Worker processes after the parent has computed with several threads: no wait for ever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seqpipe
+
+PARENT = """
+import multiprocessing
+import sys
+
+import torch
+from small import cats_of, make_nlp, texts_of
+
+torch.set_num_threads(2)
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    nlp = make_nlp(steps=1, model={"width": 64, "embedding": 64})
+    torch.set_num_threads(2)
+    texts = texts_of() * 30
+    expected = cats_of(nlp.pipe(texts))
+    torch.ones(600, 600) @ torch.ones(600, 600)
+    pairs = [(text, number) for number, text in enumerate(texts)]
+    found = list(nlp.pipe(pairs, as_tuples=True, n_process=2, batch_size=20))
+    assert [context for _, context in found] == list(range(len(texts)))
+    for (doc, _), cats in zip(found, expected, strict=True):
+        assert all(abs(doc.cats[label] - cats[label]) < 1e-5 for label in cats)
+        assert doc._.sentiment["label"] == max(cats, key=cats.get)
+    assert torch.get_num_threads() == 2
+    print("done")
+"""
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_two_workers_after_two_threads(tmp_path: Path, start: str) -> None:
+    if start == "fork" and not hasattr(os, "fork"):
+        pytest.skip("this system does not fork")
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT, encoding="utf-8")
+    paths = [Path(__file__).parents[1], Path(seqpipe.__file__).parents[1]]
+    here = {**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    here["PYTHONPATH"] = os.pathsep.join(map(str, paths))
+    ran = subprocess.run(
+        [sys.executable, str(script), start],
+        cwd=tmp_path,
+        env=here,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.endswith("done\n")
