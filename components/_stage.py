@@ -75,7 +75,7 @@ class Stage(TrainablePipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model,
+        model: Model[Any, Any],
         name: str,
         *,
         codec: CodecRecipe,
@@ -210,7 +210,7 @@ class Stage(TrainablePipe):
         validate_examples(examples, f"{type(self).__name__}.update")
         encoded = self.encode([example.predicted for example in examples])
         losses[self.name] += self.learn(encoded, self.targets(examples), drop=drop)
-        if sgd not in (None, False):
+        if sgd:
             self.finish_update(sgd)
         return losses
 

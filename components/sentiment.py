@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, cast
 
 import numpy as np
 from spacy.language import Language
@@ -19,6 +19,7 @@ from seqpipe.components._stage import CodecRecipe, Reads, Stage, read_defaults, 
 from seqpipe.errors import LabelsFixed, LabelsTooFew, LabelUnknown, SettingError
 from seqpipe.nets.cells import Cell
 from seqpipe.nets.classifier import Classifier
+from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.pooling import make_pool
 from seqpipe.text.codec import PAD, UNK
@@ -44,7 +45,9 @@ def build_net(
     word_dropout: float,
     label_smoothing: float,
     chunk: int,
+    pairs: int,
     pieces: int,
+    joined: Sequence[bool],
     classes: int,
     multi_label: bool,
 ) -> nn.Module:
@@ -54,7 +57,7 @@ def build_net(
     )
     pools = [make_pool(p, width=encoder.outputs, bidirectional=bidirectional) for p in pooling]
     return Classifier(
-        embedding=nn.Embedding(pieces, embedding, padding_idx=PAD),
+        embedding=Embedding(pieces=pieces, width=embedding, pairs=pairs, joined=joined, pad=PAD),
         encoder=encoder,
         pools=pools,
         classes=classes,
@@ -77,13 +80,14 @@ def build_classifier(
     word_dropout: float,
     label_smoothing: float,
     chunk: int,
-) -> Model:
+    pairs: int,
+) -> Model[Any, Any]:
     """An embedding, a recurrent encoder, pools side by side, and one linear output."""
     if not pooling:
         raise SettingError("pooling", pooling, "at least one pool, for instance ['attention']")
     make = partial(
         build_net,
-        cell=cell,
+        cell=cast(Cell, cell),
         embedding=embedding,
         width=width,
         layers=layers,
@@ -92,6 +96,7 @@ def build_classifier(
         word_dropout=word_dropout,
         label_smoothing=label_smoothing,
         chunk=chunk,
+        pairs=pairs,
     )
     return make_model(make)
 
@@ -158,7 +163,7 @@ def _decisions(examples: Sequence[Example], **cfg: Any) -> Tuple[np.ndarray, np.
 def make_sentiment(
     nlp: Language,
     name: str,
-    model: Model,
+    model: Model[Any, Any],
     codec: CodecRecipe,
     reads: Reads,
     multi_label: bool,
@@ -193,7 +198,7 @@ class Sentiment(Stage):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model,
+        model: Model[Any, Any],
         name: str,
         *,
         multi_label: bool,
@@ -230,6 +235,7 @@ class Sentiment(Stage):
     def sizes(self) -> Dict[str, Any]:
         return {
             "pieces": len(self._codec()),
+            "joined": self._codec().joined(),
             "classes": len(self.labels),
             "multi_label": self.cfg["multi_label"],
         }
@@ -290,7 +296,7 @@ class Sentiment(Stage):
         self.shim.open(**self.sizes())
         net: Classifier = self.shim.net
         if vectors is not None:
-            _start(net.embedding, self._vectors(vectors, nlp))
+            _start(net.embedding.single, self._vectors(vectors, nlp))
         for label, weight in (class_weights or {}).items():
             net.class_weights[self._place(label)] = weight
         self.model.set_dim("nO", len(seen), force=True)

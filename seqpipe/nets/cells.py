@@ -33,13 +33,14 @@ def initialize_cell(module: Recurrent) -> None:
     """Orthogonal recurrent weights gate by gate (Saxe et al. 2014), open forget gates
     (Jozefowicz et al. 2015)."""
     width = module.hidden_size
+    weights = dict(module.named_parameters())
     with torch.no_grad():
-        for gate in module.weight_hh_l0.split(width):  # (H, H) each
+        for gate in torch.split(weights["weight_hh_l0"], width):  # (H, H) each
             nn.init.orthogonal_(gate)
-        for gate in module.weight_ih_l0.split(width):  # (H, D) each
+        for gate in torch.split(weights["weight_ih_l0"], width):  # (H, D) each
             nn.init.xavier_uniform_(gate)
-        module.bias_ih_l0.zero_()
-        module.bias_hh_l0.zero_()
+        weights["bias_ih_l0"].zero_()
+        weights["bias_hh_l0"].zero_()
         if isinstance(module, nn.LSTM):
             # torch orders the gates input, forget, cell, output
-            module.bias_ih_l0[width : 2 * width] = 1.0
+            weights["bias_ih_l0"][width : 2 * width] = 1.0

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
 from seqpipe.nets.pooling import Pool
 
@@ -18,7 +19,7 @@ class Classifier(nn.Module):
     def __init__(
         self,
         *,
-        embedding: nn.Embedding,
+        embedding: Embedding,
         encoder: Encoder,
         pools: Sequence[Pool],
         classes: int,
@@ -41,7 +42,6 @@ class Classifier(nn.Module):
         self.chunk = chunk
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.ones(classes))
-        nn.init.normal_(embedding.weight, std=0.1)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Scores before softmax or sigmoid: (B, C)."""
@@ -75,7 +75,8 @@ class Classifier(nn.Module):
         """The scores of one row of any length: (1, C)."""
 
         def embed(start: int, end: int) -> Tensor:
-            x: Tensor = self.embedding(ids[None, start:end])
+            before = ids[start - 1 : start] if start else None
+            x: Tensor = self.embedding(ids[None, start:end], before)
             return x
 
         like = self.output.weight

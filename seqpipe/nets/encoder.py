@@ -152,7 +152,4 @@ def _run(module: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
     packed = pack_padded_sequence(
         x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
     )
-    outputs, _ = pad_packed_sequence(
-        recurrent(packed)[0], batch_first=True, total_length=x.shape[1]
-    )
-    return cast(Tensor, outputs)
+    return pad_packed_sequence(recurrent(packed)[0], batch_first=True, total_length=x.shape[1])[0]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +128,13 @@ class Codec:
     def pieces(self) -> list[str]:
         """The vocabulary in the order of ids."""
         return list(self._pieces)
+
+    def joined(self) -> list[bool]:
+        """Which pieces are single letters of a script without case: in most of them, Chinese above
+        all, words are not set apart, and two pieces in a row are often one."""
+        if self.unit not in ("word", "char"):
+            return [False] * len(self)
+        return [len(piece) == 1 and category(piece) == "Lo" for piece in self._pieces]
 
     def to_bytes(self) -> bytes:
         """The text of tokenizer.json."""

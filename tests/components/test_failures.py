@@ -37,7 +37,7 @@ def make_failing(
 def collect(nlp: Language) -> Failed:
     failed: Failed = []
 
-    def handler(name: str, _: object, docs: list[Doc], error: Exception) -> None:
+    def handler(name: str, _: object, docs: list[Doc], error: Exception) -> Any:
         failed.append((name, [doc.text for doc in docs], str(error)))
 
     nlp.set_error_handler(handler)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 import torch
@@ -24,7 +24,8 @@ def furthest(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) ->
 
 
 def make_optimizer(learn_rate: float = 0.01, *, averages: bool = False, **how: float) -> Optimizer:
-    return Adam(learn_rate, use_averages=averages, **how)  # type: ignore[arg-type]
+    optimizer: Optimizer = Adam(learn_rate, use_averages=averages, **how)  # type: ignore[arg-type]
+    return optimizer
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -38,8 +39,7 @@ def test_gradients_accumulate_over_updates_as_in_one(size: int) -> None:
     for start in range(0, len(examples), size):
         parts.update(examples[start : start + size], sgd=False)  # type: ignore[arg-type]
     assert furthest(before, weights_of(parts)) == 0
-    for _, stage in parts.pipeline:
-        stage.finish_update(second)
+    stage_of(parts).finish_update(second)
     assert (
         furthest(weights_of(whole), weights_of(parts)) < 1e-6 < furthest(before, weights_of(whole))
     )
@@ -58,7 +58,8 @@ def test_losses_of_parts_add_up_under_the_name_of_the_stage() -> None:
 def test_the_drivers_dropout_reaches_torch() -> None:
     def loss(drop: float) -> float:
         fix_random_seed(0)
-        return nlp.update(examples, drop=drop, sgd=False)["sentiment"]  # type: ignore[arg-type]
+        stage = stage_of(nlp)
+        return stage.update(examples, drop=drop)["sentiment"]
 
     nlp = make_nlp()
     examples = make_examples(nlp)
@@ -68,12 +69,12 @@ def test_the_drivers_dropout_reaches_torch() -> None:
 
 
 def test_schedules_reach_the_step() -> None:
-    def rates() -> Iterator[float]:
+    def rates() -> Generator[float, None, None]:
         yield from (0.0, 0.0, 0.02, 0.01)
 
     nlp = make_nlp()
     examples = make_examples(nlp)
-    optimizer = Adam(rates(), use_averages=False, grad_clip=0.0)
+    optimizer = Adam(rates(), use_averages=False, grad_clip=0.0)  # type: ignore[arg-type]
     moved = []
     for _ in range(3):
         before = weights_of(nlp)
@@ -161,7 +162,7 @@ def test_averages_of_another_optimizer_are_not_ours() -> None:
     nlp = make_nlp()
     train(nlp, make_optimizer(0.05, averages=True))
     before = nlp.to_bytes()
-    with nlp.use_params({(-1, "W"): None}):  # type: ignore[dict-item]
+    with nlp.use_params({(-1, "W"): None}):
         assert nlp.to_bytes() == before
 
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import spacy
+import thinc.api
 import torch
 from small import add_stage, cats_of, make_examples, make_nlp, stage_of, texts_of
 from spacy.tokens import Doc
@@ -163,19 +164,19 @@ def test_vectors_start_the_embedding(tmp_path: Path) -> None:
     stage = stage_of(nlp)
     assert stage.codec is not None
     pieces = stage.codec.pieces()
-    rows = stage.shim.net.embedding.weight.detach()
+    rows = stage.shim.net.embedding.single.weight.detach()
     good, bad = rows[pieces.index("good")], rows[pieces.index("bad")]
     assert good[0] == bad[1] > 0 and not good[1:].any() and not bad[[0, 2]].any()
 
 
 def test_the_pipelines_own_vectors_start_the_embedding() -> None:
     nlp = spacy.blank("en")
-    nlp.vocab.set_vector("good", np.array([1, 0, 0], dtype="f"))
-    nlp.vocab.set_vector("bad", np.array([0, 1, 0], dtype="f"))
+    for word, vector in (("good", [1.0, 0.0, 0.0]), ("bad", [0.0, 1.0, 0.0])):
+        nlp.vocab.set_vector(word, thinc.api.NumpyOps().asarray1f(vector))
     stage = add_stage(nlp, model={"embedding": 3})
     stage.initialize(lambda: make_examples(nlp), nlp=nlp, vectors="vocab")
     assert stage.codec is not None
-    good = stage.shim.net.embedding.weight.detach()[stage.codec.pieces().index("good")]
+    good = stage.shim.net.embedding.single.weight.detach()[stage.codec.pieces().index("good")]
     assert good[0] > 0 and not good[1:].any()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from seqpipe.errors import SettingError
 from seqpipe.nets.cells import Cell, make_cell
@@ -11,10 +12,14 @@ from seqpipe.nets.cells import Cell, make_cell
 GATES: dict[Cell, int] = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
+def make(cell: Cell, *, inputs: int = 3, width: int = 2) -> dict[str, Tensor]:
+    """The weights of a fresh cell by torch's names for them."""
+    return dict(make_cell(cell, inputs=inputs, width=width).named_parameters())
+
+
 @pytest.mark.parametrize("cell", GATES)
 def test_each_gates_recurrent_weights_are_orthogonal(cell: Cell) -> None:
-    module = make_cell(cell, inputs=3, width=5)
-    gates = module.weight_hh_l0.split(5)
+    gates = torch.split(make(cell, width=5)["weight_hh_l0"], 5)
     assert len(gates) == GATES[cell]
     for gate in gates:
         assert torch.allclose(gate @ gate.T, torch.eye(5), atol=1e-5)
@@ -23,22 +28,22 @@ def test_each_gates_recurrent_weights_are_orthogonal(cell: Cell) -> None:
 
 @pytest.mark.parametrize("cell", GATES)
 def test_each_gates_input_weights_are_bounded_by_its_own_sizes(cell: Cell) -> None:
-    module = make_cell(cell, inputs=30, width=50)
+    weight = make(cell, inputs=30, width=50)["weight_ih_l0"]
     bound = (6 / 80) ** 0.5  # Glorot and Bengio (2010): sqrt(6 / (fan in + fan out))
-    for gate in module.weight_ih_l0.split(50):
+    for gate in torch.split(weight, 50):
         assert 0.95 * bound < gate.abs().max() <= bound
 
 
 def test_only_the_forget_gate_of_an_lstm_starts_open() -> None:
-    module = make_cell("lstm", inputs=3, width=2)
-    assert module.bias_ih_l0.tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
-    assert not module.bias_hh_l0.any()
+    weights = make("lstm")
+    assert weights["bias_ih_l0"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
+    assert not weights["bias_hh_l0"].any()
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru"])
 def test_other_biases_start_at_zero(cell: Cell) -> None:
-    module = make_cell(cell, inputs=3, width=2)
-    assert not module.bias_ih_l0.any() and not module.bias_hh_l0.any()
+    weights = make(cell)
+    assert not weights["bias_ih_l0"].any() and not weights["bias_hh_l0"].any()
 
 
 def test_a_cell_is_one_layer_one_way_and_takes_rows_first() -> None:

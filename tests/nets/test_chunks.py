@@ -10,11 +10,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seqpipe.nets.cells import Cell
 from seqpipe.nets.classifier import Classifier
+from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.pooling import make_pool
 
@@ -51,7 +52,7 @@ class Peak(TorchDispatchMode):
     """The most bytes that tensors made within it held at one time."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.held: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self.now = self.peak = 0
 
@@ -72,7 +73,8 @@ class Peak(TorchDispatchMode):
 
 
 def peak_of(work: Callable[[], object]) -> int:
-    with torch.no_grad(), Peak() as peak:
+    peak = Peak()
+    with torch.no_grad(), peak:
         work()
     return peak.peak
 
@@ -104,7 +106,7 @@ def test_memory_holds_a_chunk_and_not_the_row(cell: Cell) -> None:
 def test_rows_longer_than_a_chunk_are_predicted_alike(pool: str, multi_label: bool) -> None:
     encoder = Encoder(cell="lstm", inputs=6, width=4)
     net = Classifier(
-        embedding=nn.Embedding(50, 6),
+        embedding=Embedding(pieces=50, width=6, pairs=30, joined=[i % 3 > 0 for i in range(50)]),
         encoder=encoder,
         pools=[make_pool(pool, width=8, bidirectional=True)],
         classes=3,

@@ -43,8 +43,8 @@ def pairs(encoder: Encoder, reference: Recurrent) -> list[tuple[nn.Parameter, nn
 
 
 def make_reference(encoder: Encoder, cell: Cell, layers: int, bidirectional: bool) -> Recurrent:
-    kind = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[cell]
-    reference = kind(3, 4, num_layers=layers, bidirectional=bidirectional, batch_first=True)
+    kinds: dict[Cell, type[Recurrent]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+    reference = kinds[cell](3, 4, num_layers=layers, bidirectional=bidirectional, batch_first=True)
     with torch.no_grad():
         for ours, theirs in pairs(encoder, reference):
             theirs.copy_(ours)
@@ -81,9 +81,9 @@ def test_outputs_and_gradients_equal_those_of_packed_torch(
     ours, theirs = encoder(mine, sizes), run_packed(reference, its, sizes)
     assert torch.allclose(ours, theirs, atol=1e-5)
     pull = torch.randn_like(ours)
-    (ours * pull).sum().backward()
+    torch.autograd.backward((ours * pull).sum())
     if sum(lengths):
-        (theirs * pull).sum().backward()
+        torch.autograd.backward((theirs * pull).sum())
         assert its.grad is not None
     assert mine.grad is not None
     expected = torch.zeros_like(x) if its.grad is None else its.grad
@@ -137,7 +137,7 @@ def test_rows_turn_within_their_length_and_so_do_gradients() -> None:
     lengths = torch.tensor([3, 0])
     result = turned(x, lengths)
     assert result.flatten().tolist() == [2, 1, 0, 3, 4, 5, 6, 7]
-    (result * torch.arange(8.0).view(2, 4, 1)).sum().backward()
+    torch.autograd.backward((result * torch.arange(8.0).view(2, 4, 1)).sum())
     assert x.grad is not None
     assert x.grad.flatten().tolist() == [2, 1, 0, 3, 4, 5, 6, 7]
     assert torch.equal(turned(result, lengths), x)

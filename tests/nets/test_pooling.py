@@ -72,7 +72,7 @@ def test_rows_without_a_step_give_zeros_and_no_gradient(name: str) -> None:
     mask = length_mask(torch.tensor([0, 5, 0]), 5)
     pooled = pool(x, mask)
     assert not pooled[0].any() and not pooled[2].any() and pooled[1].any()
-    pooled.sum().backward()
+    torch.autograd.backward(pooled.sum())
     assert x.grad is not None and x.grad.isfinite().all()
     assert not x.grad[0].any() and x.grad[1].any()
 
@@ -86,7 +86,7 @@ def test_no_steps_at_all_give_zeros(name: str) -> None:
 
 def in_stretches(pool: Pool, x: Tensor, mask: Tensor, sizes: list[int]) -> Tensor:
     state = pool.begin(len(x), x)
-    for part, part_mask in zip(x.split(sizes, dim=1), mask.split(sizes, dim=1), strict=True):
+    for part, part_mask in zip(torch.split(x, sizes, 1), torch.split(mask, sizes, 1), strict=True):
         state = pool.add(state, part, part_mask)
     return pool.end(state)
 

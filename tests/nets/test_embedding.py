@@ -1,0 +1,56 @@
+"""Vectors of pieces and of pairs: who gets one, and that the cut of a row does not matter."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqpipe.errors import SettingError
+from seqpipe.nets.embedding import Embedding
+
+JOINED = [False] * 4 + [True] * 4 + [False] * 2
+
+
+def make_embedding(**settings: int) -> Embedding:
+    torch.manual_seed(0)
+    return Embedding(pieces=10, width=3, joined=JOINED, **{"pairs": 50, **settings})
+
+
+def test_a_piece_alone_has_the_vector_of_the_piece() -> None:
+    embedding = make_embedding()
+    ids = torch.tensor([[4, 8, 5, 9]])
+    assert torch.equal(embedding(ids), embedding.single(ids))
+
+
+def test_a_joined_pair_adds_its_own_vector_to_its_second_piece() -> None:
+    embedding = make_embedding()
+    ids = torch.tensor([[4, 5, 9, 5, 4]])
+    added = embedding(ids) - embedding.single(ids)
+    assert added[0].abs().sum(dim=1).ne(0).tolist() == [False, True, False, False, True]
+    assert not torch.allclose(added[0, 1], added[0, 4])
+
+
+def test_the_piece_before_the_first_column_counts() -> None:
+    embedding = make_embedding()
+    ids = torch.tensor([[4, 5, 6, 7]])
+    whole = embedding(ids)
+    assert torch.equal(embedding(ids[:, 2:], ids[:, 1]), whole[:, 2:])
+    assert not torch.equal(embedding(ids[:, 2:]), whole[:, 2:])
+
+
+def test_padding_stays_zero() -> None:
+    assert not make_embedding()(torch.zeros(2, 3, dtype=torch.long)).any()
+
+
+@pytest.mark.parametrize("joined", [[], [False] * 10, [False] * 9 + [True] * 0])
+def test_where_nothing_joins_there_is_no_table(joined: list[bool]) -> None:
+    assert Embedding(pieces=10, width=3, pairs=50, joined=joined).pair is None
+
+
+def test_without_pairs_there_is_no_table() -> None:
+    assert make_embedding(pairs=0).pair is None
+
+
+def test_a_negative_table_is_one_sentence() -> None:
+    with pytest.raises(SettingError, match="pairs"):
+        make_embedding(pairs=-1)
