@@ -26,6 +26,7 @@ from seqpipe.errors import CheckpointError, DeviceMissing, NotInitialized
 from seqpipe.nets.classifier import set_dropout
 from seqpipe.text.batches import collate, plan
 from seqpipe.text.codec import Ids
+from seqpipe.text.rows import Rows
 from seqpipe.train.learner import Learner, Step, Taken
 
 # A child forked after its parent computed with several threads waits forever for threads that were
@@ -72,7 +73,8 @@ class NetShim(Shim):
 
     @property
     def device(self) -> torch.device:
-        return next(iter(self.net.parameters())).device
+        device: torch.device = next(iter(self.net.parameters())).device
+        return device
 
     def open(self, **sizes: Any) -> None:
         """Builds the net with fresh weights."""
@@ -86,7 +88,7 @@ class NetShim(Shim):
         self._placed = None
 
     def predict_rows(
-        self, encoded: Sequence[Ids], *, budget: int, rows: int
+        self, encoded: Sequence[Ids] | Rows, *, budget: int, rows: int
     ) -> Iterator[tuple[NDArray[np.int64], Any]]:
         """Runs the rows in length buckets; yields their places and what the net made of them."""
         net, device = self.net, self.device
@@ -128,7 +130,8 @@ class NetShim(Shim):
         """Takes the step that thinc's optimizer describes."""
         if optimizer.averages is not None:
             # spaCy evaluates with averages only when this dict holds something
-            optimizer.averages.setdefault(self._mark, np.zeros(0, dtype="f"))
+            nothing: Any = np.zeros(0, dtype="f")
+            optimizer.averages.setdefault(self._mark, nothing)
         return self.learner.step(step_of(optimizer))
 
     @contextmanager

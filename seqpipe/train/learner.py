@@ -53,7 +53,7 @@ class Learner:
 
     def accumulate(self, loss: Tensor, rows: int) -> None:
         """Adds the gradients of a loss that was summed over so many rows."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         self._rows += rows
 
     def step(self, how: Step) -> Taken:

@@ -26,7 +26,7 @@ def test_lines_of_known_pieces_are_kept(tmp_path: Path, head: str, end: str) -> 
     lines = ["good 1 2", "other 8 8", "积极 -0.5 4e-1"]
     vectors = read_vectors(write(tmp_path, head + end.join(lines) + end), PIECES)
     assert vectors.ids.tolist() == [4, 6]
-    assert np.allclose(vectors.rows, [[1, 2], [-0.5, 0.4]])
+    assert np.allclose(vectors.rows, np.array([[1, 2], [-0.5, 0.4]]))
     assert vectors.rows.dtype == np.float32
 
 
