@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class Author:
     language: Language
     random: Random
     held: bool
+    kept: frozenset[str]
     new: bool = False
     used: set[str] = field(default_factory=set)
     domain: str = ""
@@ -105,8 +107,8 @@ class Author:
         return first, self.adjective(noun, left) if f"{{{slot}2}}" in pattern else ""
 
     def adjective(self, noun: str, words: Sequence[str]) -> str:
-        """Pairs kept from training are told by a checksum, which never changes."""
-        fresh = [word for word in words if _kept(self.domain, noun, word)]
+        """One that the part was never seen with, where it may be; else a known one."""
+        fresh = [word for word in words if f"{self.domain}/{noun}/{word}" in self.kept]
         known = [word for word in words if word not in fresh]
         if fresh and (not known or (self.held and self.random.random() < NEW)):
             self.new = True
@@ -141,42 +143,49 @@ def grow(name: str, folder: Path, *, seed: int = SEED) -> None:
     """Writes `train.jsonl` and `validation.jsonl` of one bundled corpus."""
     language = LANGUAGES[name]
     words = json.loads((Path(__file__).parent / "data" / language.words).read_text("utf-8"))
-    random, seen = Random(seed), set[str]()
+    random, kept, seen = Random(seed), kept_pairs(words), set[str]()
     folder.mkdir(parents=True, exist_ok=True)
     for split, count in ROWS.items():
-        rows = [_row(words, language, random, seen, split, at % 2 == 0) for at in range(count)]
+        rows: list[dict[str, str]] = []
+        while len(rows) < count:
+            author = Author(words, language, random, split != "train", kept)
+            good = len(rows) % 2 == 0
+            text = author.review(good)
+            if author.new == author.held and text not in seen and language.fits(text):
+                seen.add(text)
+                rows.append({"text": language.written(text, random), "label": NAMES[good]})
         random.shuffle(rows)
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        target = folder / f"{split}.jsonl"
-        partial = target.with_suffix(".partial")
-        partial.write_text("".join(lines), encoding="utf-8", newline="\n")
-        partial.replace(target)
+        _write(folder / f"{split}.jsonl", rows)
 
 
-def _row(
-    words: Mapping[str, Any],
-    language: Language,
-    random: Random,
-    seen: set[str],
-    split: str,
-    good: bool,
-) -> dict[str, str]:
-    """The next review that is new, of a fit length, and in the part where it belongs."""
-    held = split != "train"
-    while True:
-        author = Author(words, language, random, held)
-        text = author.review(good)
-        if author.new == held and text not in seen and language.fits(text):
-            seen.add(text)
-            return {"text": language.written(text, random), "label": NAMES[good]}
+def _write(target: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    partial = target.with_suffix(".partial")
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    partial.write_text("".join(lines), encoding="utf-8", newline="\n")
+    partial.replace(target)
 
 
 def _side(good: bool) -> str:
     return "good" if good else "bad"
 
 
-def _kept(domain: str, noun: str, word: str) -> bool:
-    return word.startswith("*") or crc32(f"{domain}/{noun}/{word}".encode()) % 5 == 0
+def kept_pairs(words: Mapping[str, Any]) -> frozenset[str]:
+    """Parts with an adjective that training never shows together, chosen by a checksum.
+
+    The adjective itself is shown, with other parts: only those with a `*` are new altogether.
+    """
+    pairs = [
+        (f"{domain.lstrip('*')}/{noun}/{word}", word)
+        for domain, topic in words["domains"].items()
+        for noun, (_, *sides) in topic["aspects"].items()
+        for word in ", ".join(sides).split(", ")
+    ]
+    spread = Counter(word for _, word in pairs)
+    return frozenset(
+        pair
+        for pair, word in pairs
+        if word.startswith("*") or (spread[word] > 2 and crc32(pair.encode()) % 5 == 0)
+    )
 
 
 def main() -> None:
