@@ -40,6 +40,9 @@ class CodecRecipe:
             texts, unit=self.unit, size=self.size, min_count=self.min_count, lower=self.lower
         )
 
+    def of_words(self, docs: Iterable[Iterable[str]]) -> Codec:
+        return Codec.of_words(docs, size=self.size, min_count=self.min_count, lower=self.lower)
+
 
 @registry.misc("seqpipe.Codec.v1")
 def make_codec_recipe(unit: str, size: int, min_count: int, lower: bool) -> CodecRecipe:
@@ -88,6 +91,8 @@ class Stage(TrainablePipe):
     ) -> None:
         if reads not in ("text", "tokens"):
             raise SettingError("reads", reads, "'text' or 'tokens'")
+        if reads == "tokens" and codec.unit != "word":
+            raise SettingError("codec.unit", codec.unit, "'word' where reads = 'tokens'")
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -177,23 +182,19 @@ class Stage(TrainablePipe):
         """One walk over the examples: `look` sees each, the codec learns from their texts."""
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
 
-        def texts() -> Iterator[str]:
+        def docs() -> Iterator[Doc]:
             for example in get_examples():
                 look(example)
-                yield from self._texts(example.reference)
+                yield example.reference
 
-        if tokenizer is None:
-            self.codec = self.recipe.train(texts())
-            return
-        for _ in texts():
-            pass
-        self.codec = Codec.load(tokenizer)
-
-    def _texts(self, doc: Doc) -> Iterator[str]:
-        if self.reads == "tokens":
-            yield from (token.text for token in doc)
+        if tokenizer is not None:
+            for _ in docs():
+                pass
+            self.codec = Codec.load(tokenizer)
+        elif self.reads == "tokens":
+            self.codec = self.recipe.of_words((t.text for t in doc) for doc in docs())
         else:
-            yield doc.text
+            self.codec = self.recipe.train(doc.text for doc in docs())
 
     def update(
         self,

@@ -26,6 +26,7 @@ from seqpipe.text.units import (
     Memo,
     Unit,
     chunks,
+    count_words,
     train_tokenizer,
     well_formed,
 )
@@ -83,6 +84,18 @@ class Codec:
     ) -> Codec:
         """Learns at most `size` pieces, specials included; `lower` counts for words alone."""
         return cls(train_tokenizer(texts, unit=unit, size=size, min_count=min_count, lower=lower))
+
+    @classmethod
+    def of_words(
+        cls,
+        docs: Iterable[Iterable[str]],
+        *,
+        size: int = 20000,
+        min_count: int = 1,
+        lower: bool = True,
+    ) -> Codec:
+        """For `encode_words`: the words of each doc are pieces whatever stands in them."""
+        return cls(count_words(docs, size=size, min_count=min_count, lower=lower))
 
     @property
     def lossless(self) -> bool:

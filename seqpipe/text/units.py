@@ -82,20 +82,41 @@ def train_tokenizer(
     """Ids 0 to 3 are the specials; `lower` counts for words, the other units keep each letter."""
     if unit not in _TRAINERS:
         raise SettingError("unit", unit, "one of " + ", ".join(UNITS))
-    smallest = len(SPECIALS) + (0 if unit in ("word", "char") else len(_BYTES))
-    if size < smallest:
-        raise SettingError("size", size, f"at least {smallest} for the unit {unit!r}")
-    if min_count < 1:
-        raise SettingError("min_count", min_count, "a whole number from 1 on")
+    _check(unit, size, min_count)
     tokenizer = _TRAINERS[unit](map(well_formed, texts), size, min_count, lower)
     tokenizer.add_special_tokens(SPECIALS)
     return tokenizer
 
 
-def _train_words(texts: Iterable[str], size: int, min_count: int, lower: bool) -> Tokenizer:
+def count_words(
+    docs: Iterable[Iterable[str]], *, size: int, min_count: int, lower: bool
+) -> Tokenizer:
+    """The unit of words, over words that someone else has set apart: each is a piece as it is."""
+    _check("word", size, min_count)
+    normalizer = _normalizer(lower)
+    counts: Counter[str] = Counter()
+    for words in docs:
+        counts.update(normalizer.normalize_str(well_formed(word)) for word in words)
+    tokenizer = _looking_up(counts, size, min_count, normalizer)
+    tokenizer.add_special_tokens(SPECIALS)
+    return tokenizer
+
+
+def _check(unit: Unit, size: int, min_count: int) -> None:
+    smallest = len(SPECIALS) + (0 if unit in ("word", "char") else len(_BYTES))
+    if size < smallest:
+        raise SettingError("size", size, f"at least {smallest} for the unit {unit!r}")
+    if min_count < 1:
+        raise SettingError("min_count", min_count, "a whole number from 1 on")
+
+
+def _normalizer(lower: bool) -> normalizers.Normalizer:
     steps = [normalizers.NFC(), normalizers.Lowercase()] if lower else [normalizers.NFC()]
-    normalizer = normalizers.Sequence(steps)
-    splitter = pre_tokenizers.Split(Regex(WORD), "removed", invert=True)
+    return normalizers.Sequence(steps)
+
+
+def _train_words(texts: Iterable[str], size: int, min_count: int, lower: bool) -> Tokenizer:
+    normalizer, splitter = _normalizer(lower), _splitter()
 
     def cut(chunk: str) -> list[str]:
         return [p for p, _ in splitter.pre_tokenize_str(normalizer.normalize_str(chunk))]
@@ -104,9 +125,19 @@ def _train_words(texts: Iterable[str], size: int, min_count: int, lower: bool) -
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(chain.from_iterable(map(memo.__getitem__, chunks(text))))
+    return _looking_up(counts, size, min_count, normalizer)
+
+
+def _splitter() -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.Split(Regex(WORD), "removed", invert=True)
+
+
+def _looking_up(
+    counts: Counter[str], size: int, min_count: int, normalizer: normalizers.Normalizer
+) -> Tokenizer:
     tokenizer = _lookup(counts, size, min_count)
     tokenizer.normalizer = normalizer
-    tokenizer.pre_tokenizer = splitter
+    tokenizer.pre_tokenizer = _splitter()
     return tokenizer
 
 

@@ -48,8 +48,22 @@ def test_reading_tokens_sees_the_docs_own_words() -> None:
 
 def test_reading_tokens_takes_a_codec_of_words() -> None:
     codec = {"@misc": "seqpipe.Codec.v1", "unit": "char"}
-    with pytest.raises(SettingError, match="a codec of words"):
-        list(make_nlp(reads="tokens", codec=codec).pipe(["good"]))
+    with pytest.raises(SettingError, match="give 'word' where reads = 'tokens'"):
+        make_nlp(reads="tokens", codec=codec)
+
+
+def test_reading_tokens_knows_words_that_hold_signs() -> None:
+    nlp = spacy.blank("en")
+    stage = add_stage(nlp, reads="tokens")
+    texts = [("It's from the U.S. and I don't mind", "positive"), ("worst-case", "negative")]
+    nlp.initialize(lambda: make_examples(nlp, texts))
+    words = [token.text.lower() for text, _ in texts for token in nlp.make_doc(text)]
+    assert {"'s", "u.s.", "n't"} <= set(words)
+    assert 1 not in stage.encode([nlp.make_doc(text) for text, _ in texts])[0]
+    again = spacy.blank("en")
+    add_stage(again, reads="tokens")
+    again.from_bytes(nlp.to_bytes())
+    assert cats_of(again.pipe(t for t, _ in texts)) == cats_of(nlp.pipe(t for t, _ in texts))
 
 
 @pytest.mark.parametrize("unit", ["word", "char", "bpe", "unigram"])
