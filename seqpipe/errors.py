@@ -64,7 +64,8 @@ def reason_of(error: BaseException) -> str:
     for found in getattr(error, "errors", None) or []:  # of a config that does not fit
         place = " -> ".join(str(part) for part in found.get("loc", ()))
         return f"{place}: {found.get('msg', '')}".rstrip(".")
-    lines = (line.strip() for line in str(error).splitlines())
+    said = getattr(error, "desc", None) or str(error)  # confection's message begins with a title
+    lines = (line.strip() for line in said.splitlines())
     return next((line for line in lines if line), type(error).__name__).rstrip(".")
 
 
@@ -201,10 +202,10 @@ class SettingError(SeqpipeError):
 
 class SettingUnknown(SeqpipeError):
     def __init__(self, setting: str, section: str, there: Sequence[str]) -> None:
-        near = nearest(setting.rpartition(".")[2], there)
+        missing = setting.removeprefix(f"{section}.").split(".")[0]
         super().__init__(
             f"The config has no setting {setting!r}: {section or 'its top'} holds "
-            f"{listed(there)}.{near}"
+            f"{listed(there)}.{nearest(missing, there)}"
         )
 
 

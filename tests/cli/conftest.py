@@ -1,0 +1,68 @@
+"""A small trained pipeline, data that it fits, and the command line as a function."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import spacy
+from commands import LABELS, Command, Ran, write_lines
+from spacy.training import Example
+
+from seqpipe.__main__ import main
+from seqpipe.corpora.labelled import labelled_rows
+
+TINY = {
+    "@architectures": "seqpipe.Classifier.v1",
+    "cell": "gru",
+    "embedding": 8,
+    "width": 8,
+    "pooling": ["max"],
+}
+
+
+@pytest.fixture
+def seqpipe(capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
+    """`python -m seqpipe ...` in this process."""
+
+    def ran(*words: object) -> Ran:
+        capfdbinary.readouterr()
+        code = main([str(word) for word in words])
+        out, err = capfdbinary.readouterr()
+        return Ran(code, out.decode(), err.decode())
+
+    return ran
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few steps on bundled reviews: enough to have weights and an opinion."""
+    rows = list(labelled_rows("bundled:reviews_en", split="train", limit=48))
+    nlp = spacy.blank("en")
+    nlp.add_pipe("seqpipe_sentiment", name="sentiment", config={"model": TINY})
+    examples = [
+        Example.from_dict(
+            nlp.make_doc(row.text), {"cats": {name: float(name in row.labels) for name in LABELS}}
+        )
+        for row in rows
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(3):
+        nlp.update(examples, sgd=optimizer)
+    folder = tmp_path_factory.mktemp("trained") / "pipeline"
+    nlp.to_disk(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a training, a validation and a test part."""
+    folder = tmp_path_factory.mktemp("data") / "reviews"
+    chance = random.Random(0)
+    words = ["the", "room", "was", "very", "good", "bad", "and", "we", "liked", "it", "not"]
+    for part, count in (("train", 60), ("validation", 20), ("test", 12)):
+        texts = (" ".join(chance.choices(words, k=chance.randint(3, 9))) for _ in range(count))
+        rows = [{"id": i, "text": t, "label": LABELS[i % 2]} for i, t in enumerate(texts)]
+        write_lines(folder / f"{part}.jsonl", rows)
+    return folder

@@ -1,0 +1,193 @@
+"""`seqpipe annotate`: every format, order, and what happens when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import spacy
+from commands import LABELS, Command, read_lines, write_lines
+from spacy.language import Language
+
+from seqpipe.cli.annotate import annotate
+
+TEXTS = ["a good room", "bad", "", "the room was cold\tand we left", "好"]
+
+
+def as_file(folder: Path, suffix: str) -> Path:
+    """The same texts in each of the formats."""
+    path = folder / f"input.{suffix}"
+    rows = [{"text": text or None, "n": i} for i, text in enumerate(TEXTS)]
+    if suffix == "jsonl":
+        return write_lines(path, rows)
+    if suffix == "parquet":
+        import pyarrow as pa
+
+        pq.write_table(pa.Table.from_pylist(rows), path)
+        return path
+    lines = TEXTS if suffix == "txt" else ["text,n", *(f"{t},{i}" for i, t in enumerate(TEXTS))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("target", ["jsonl", "parquet"])
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet", "csv", "txt"])
+def test_formats(suffix: str, target: str, pipeline: Path, tmp_path: Path) -> None:
+    output = tmp_path / f"output.{target}"
+    done = annotate(pipeline, as_file(tmp_path, suffix), output, batch_size=2)
+    found: list[dict[str, Any]]
+    found = read_lines(output) if target == "jsonl" else pq.read_table(output).to_pylist()
+    assert [row["text"] or "" for row in found] == TEXTS
+    assert suffix == "txt" or [row["n"] for row in found] == list(range(5))
+    nlp = spacy.load(pipeline)
+    for row in found:
+        cats = nlp(row["text"]).cats if row["text"] else None
+        assert row["cats"] == (cats and pytest.approx(cats, abs=1e-6))
+        assert row["sentiment"] is None or row["sentiment"]["label"] in LABELS
+    assert (done.documents, done.empty, done.failed) == (5, 1, 0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"input.{suffix}", output.name]
+
+
+def test_it_tells_what_it_did(
+    seqpipe: Command, pipeline: Path, reviews: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "new" / "out.jsonl"
+    ran = seqpipe("annotate", pipeline, reviews, "--split", "test", "-o", output)
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.sentence.startswith(f"12 documents in {output} (")
+    assert [row["id"] for row in read_lines(output)] == list(range(12))
+
+
+def test_stdout(seqpipe: Command, pipeline: Path, reviews: Path) -> None:
+    words = ["--fields", "sentiment=mood", "--output", "-"]
+    ran = seqpipe("annotate", pipeline, reviews / "test.jsonl", *words)
+    found = [json.loads(line) for line in ran.out.splitlines()]
+    assert ran.code == 0 and len(found) == 12
+    assert list(found[0]) == ["id", "text", "label", "mood"]
+
+
+@Language.component("fails_on_boom")
+def fails_on_boom(doc: Any) -> Any:
+    if "boom" in doc.text:
+        raise ValueError("it went boom")
+    return doc
+
+
+@pytest.mark.parametrize("target", ["jsonl", "parquet"])
+def test_failures_are_written_counted_and_told(
+    target: str, seqpipe: Command, pipeline: Path, tmp_path: Path
+) -> None:
+    nlp = spacy.load(pipeline)
+    nlp.add_pipe("fails_on_boom", first=True)
+    nlp.to_disk(tmp_path / "model")
+    texts = ["a", "boom", "b", "boom c", "d"]
+    data = write_lines(tmp_path / "in.jsonl", [{"text": text} for text in texts])
+    output = tmp_path / f"out.{target}"
+    ran = seqpipe("annotate", tmp_path / "model", data, "-o", output)
+    assert ran.code == 1
+    told, sentence = ran.err.splitlines()
+    assert "2 failed" in told
+    assert sentence.startswith("error: 2 of 5 documents could not be annotated")
+    found = read_lines(output) if target == "jsonl" else pq.read_table(output).to_pylist()
+    assert [row["text"] for row in found] == texts
+    assert [row.get("error") for row in found] == [
+        "ValueError: it went boom" if "boom" in text else None for text in texts
+    ]
+
+
+def test_an_output_in_use_is_left_alone(
+    seqpipe: Command, pipeline: Path, reviews: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.jsonl"
+    output.write_text("mine")
+    words = ["annotate", pipeline, reviews / "test.jsonl", "-o", output]
+    ran = seqpipe(*words)
+    assert ran.code == 1 and ran.sentence.endswith("say --overwrite.")
+    assert output.read_text() == "mine"
+    assert seqpipe(*words, "--overwrite").code == 0
+    assert len(read_lines(output)) == 12
+
+
+def test_the_input_is_never_the_output(seqpipe: Command, pipeline: Path, tmp_path: Path) -> None:
+    data = write_lines(tmp_path / "data" / "in.jsonl", [{"text": "a"}])
+    before = data.read_bytes()
+    os.symlink(data, tmp_path / "link.jsonl")
+    for source, output in (
+        (data, data),
+        (data, tmp_path / "link.jsonl"),
+        (data.parent, data.parent / "out.jsonl"),
+        (f"{data.parent}/*.jsonl", data),
+    ):
+        ran = seqpipe("annotate", pipeline, source, "-o", output, "--overwrite")
+        assert ran.code == 1 and "it is, or lies in, the input" in ran.sentence
+    assert data.read_bytes() == before and len(list(data.parent.iterdir())) == 1
+
+
+def test_what_breaks_off_leaves_nothing(
+    seqpipe: Command, pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = [json.dumps({"text": "a"})] * 40_000
+    (tmp_path / "bad.jsonl").write_text("\n".join([*good, '{"text": oh']), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out.jsonl").write_text("mine")
+    words = ["annotate", pipeline, "bad.jsonl", "-o", "out.jsonl", "--overwrite"]
+    ran = seqpipe(*words, "--batch-size", 100)
+    assert ran.code == 1 and "'bad.jsonl' cannot be read: " in ran.sentence
+    monkeypatch.setattr("seqpipe.annotation.Annotator.__call__", interrupted)
+    ran = seqpipe("annotate", pipeline, as_file(tmp_path, "txt"), *words[3:])
+    assert (ran.code, ran.err) == (130, "Stopped.\n")
+    assert sorted(os.listdir()) == ["bad.jsonl", "input.txt", "out.jsonl"]
+    assert (tmp_path / "out.jsonl").read_text() == "mine"
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_bad_input_is_one_sentence(
+    seqpipe: Command, pipeline: Path, reviews: Path, tmp_path: Path
+) -> None:
+    data, out = reviews / "test.jsonl", tmp_path / "out.jsonl"
+    taken = write_lines(tmp_path / "taken.jsonl", [{"text": "a", "sentiment": 1, "error": 2}])
+    for suffix in ("jsonl", "csv", "txt", "parquet"):
+        (tmp_path / f"empty.{suffix}").touch()
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    cases: list[tuple[list[object], int, str]] = [
+        (["nowhere", data, "-o", out], 1, "There is no folder or installed package"),
+        ([reviews, data, "-o", out], 1, "is no pipeline"),
+        ([tmp_path / "blank", data, "-o", out], 1, "it writes nothing"),
+        ([pipeline, reviews, "-o", out], 2, "has the parts train, validation and test"),
+        ([pipeline, reviews, "--split", "tst", "-o", out], 1, "has no split 'tst'"),
+        ([pipeline, tmp_path / "no.csv", "-o", out], 1, "no file, folder or data set"),
+        ([pipeline, data, "--text", "txt", "-o", out], 1, "Did you mean 'text'?"),
+        ([pipeline, data, "--fields", "cat", "-o", out], 1, "Did you mean 'cats'?"),
+        ([pipeline, data, "--fields", "cats,,", "-o", out], 2, "between commas"),
+        ([pipeline, taken, "-o", out], 2, "cats,sentiment=sentiment_found,error=error_found"),
+        ([pipeline, data, "--batch-size", 0, "-o", out], 2, "give 1 or more"),
+        ([pipeline, data, "-o", tmp_path / "out.xml"], 2, "end it in .jsonl or .parquet"),
+        ([pipeline, data, "-o", "-", "--format", "parquet"], 2, "name a file"),
+        ([pipeline, data, "-o", tmp_path, "--format", "jsonl"], 1, "it is a folder"),
+        ([pipeline, data, "-o", taken / "x.jsonl"], 1, "no file can be made there"),
+        *(
+            ([pipeline, tmp_path / f"empty.{suffix}", "-o", out], 1, f"empty.{suffix}' ")
+            for suffix in ("jsonl", "csv", "txt", "parquet")
+        ),
+    ]
+    for words, code, said in cases:
+        ran = seqpipe("annotate", *words)
+        assert (ran.code, ran.out) == (code, ""), (words, ran)
+        assert said in ran.sentence, ran.sentence
+        assert not out.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to(
+    seqpipe: Command, pipeline: Path, reviews: Path, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o500)
+    ran = seqpipe("annotate", pipeline, reviews / "test.jsonl", "-o", tmp_path / "x.jsonl")
+    assert ran.code == 1 and "no file can be made there (Permission denied)" in ran.sentence

@@ -1,0 +1,123 @@
+"""`seqpipe evaluate`: its table, its JSON, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import spacy
+from commands import LABELS, Command, write_lines
+from spacy.tokens import DocBin
+
+from seqpipe.cli.evaluate import evaluate
+
+
+def test_the_table(seqpipe: Command, pipeline: Path, reviews: Path) -> None:
+    ran = seqpipe("evaluate", pipeline, reviews)
+    assert (ran.code, ran.err) == (0, "")
+    for word in ("12 documents", "(test)", "accuracy", "macro F", "calibration error", *LABELS):
+        assert word in ran.out
+
+
+def test_json_is_one_flat_object(
+    seqpipe: Command, pipeline: Path, reviews: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "new" / "scores.json"
+    assert seqpipe("evaluate", pipeline, reviews, "--json", target).code == 0
+    scores = json.loads(target.read_text())
+    assert {"cats_acc", "cats_macro_f", "cats_ece", "words_per_second"} <= set(scores)
+    assert scores.pop("words_per_second") > 0
+    assert all(0 <= value <= 1 for value in scores.values())
+    assert json.loads(seqpipe("evaluate", pipeline, reviews, "--json", "-").out).keys() > {
+        "cats_acc"
+    }
+    assert [path.name for path in target.parent.iterdir()] == ["scores.json"]
+
+
+def test_scores_are_those_of_spacy(pipeline: Path, reviews: Path) -> None:
+    found = evaluate(pipeline, reviews, split="validation")
+    nlp = spacy.load(pipeline)
+    rows = [json.loads(line) for line in (reviews / "validation.jsonl").read_text().splitlines()]
+    right = [
+        max(cats := nlp(row["text"]).cats, key=cats.__getitem__) == row["label"] for row in rows
+    ]
+    assert found.scores["cats_acc"] == sum(right) / len(right)
+    assert (found.documents, found.split) == (20, "validation")
+    assert {name: of["documents"] for name, of in found.labels.items()} == dict.fromkeys(LABELS, 10)
+
+
+def test_columns_limit_and_a_single_file(pipeline: Path, tmp_path: Path) -> None:
+    rows = [{"said": "a good room", "mood": LABELS[i % 2]} for i in range(9)]
+    file = write_lines(tmp_path / "rows.jsonl", rows)
+    found = evaluate(pipeline, file, text="said", label="mood", limit=6)
+    assert (found.documents, found.split) == (6, "train")
+
+
+def test_docs_with_cats(pipeline: Path, tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    docs = [nlp.make_doc("a good room"), nlp.make_doc("a bad one")]
+    for doc, label in zip(docs, LABELS, strict=True):
+        doc.cats = {label: 1.0, "unused": 0.0}
+    DocBin(docs=docs).to_disk(tmp_path / "test.spacy")
+    found = evaluate(pipeline, tmp_path)
+    assert found.documents == 2 and found.scores["token_acc"] == 1.0
+
+
+def test_a_pipeline_of_another_maker(reviews: Path, tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    textcat = nlp.add_pipe("textcat")
+    for label in LABELS:
+        textcat.add_label(label)  # type: ignore[attr-defined]
+    nlp.initialize()
+    nlp.to_disk(tmp_path)
+    assert evaluate(tmp_path, reviews).scores["cats_macro_f"] >= 0
+
+
+def test_bad_input_is_one_sentence(
+    seqpipe: Command, pipeline: Path, reviews: Path, tmp_path: Path
+) -> None:
+    strange = write_lines(tmp_path / "strange.jsonl", [{"text": "a", "label": "fine"}] * 2)
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    unlabelled = write_lines(tmp_path / "unlabelled.jsonl", [{"text": "a", "label": None}])
+    (tmp_path / "file").touch()
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    shutil.copytree(pipeline, tmp_path / "broken")
+    (tmp_path / "broken" / "sentiment" / "model.safetensors").write_bytes(b"nothing")
+    cases = [
+        (["nowhere", reviews], "There is no folder or installed package 'nowhere'"),
+        ([reviews, reviews], "is no pipeline that can be loaded: it has no config.cfg"),
+        ([pipeline.parent, reviews], f"Do you mean {pipeline}?"),
+        ([tmp_path / "file", reviews], "a pipeline is a folder"),
+        ([tmp_path / "broken", reviews], "is no pipeline that can be loaded"),
+        ([tmp_path / "blank", reviews], "The pipeline writes no 'cats'"),
+        ([pipeline, tmp_path / "nowhere.csv"], "There is no file, folder or data set"),
+        ([pipeline, reviews, "--text", "txt"], "has no column 'txt'"),
+        ([pipeline, reviews, "--split", "dev"], "has no split 'dev'"),
+        ([pipeline, strange], "carries the label fine, and the pipeline knows negative and posit"),
+        ([pipeline, empty], "holds no"),
+        ([pipeline, unlabelled], "holds no"),
+        ([pipeline, reviews, "--device", "abacus"], "The device 'abacus' cannot be used"),
+        ([pipeline, reviews, "--json", tmp_path], "it is a folder"),
+        ([pipeline, reviews, "--json", tmp_path / "file" / "x"], "no file can be made there"),
+    ]
+    for words, said in cases:
+        ran = seqpipe("evaluate", *words)
+        assert (ran.code, ran.out) == (1, ""), words
+        assert said in ran.sentence, ran.sentence
+
+
+def test_several_parts_of_unknown_names(seqpipe: Command, pipeline: Path, tmp_path: Path) -> None:
+    from datasets import Dataset, DatasetDict
+
+    rows = Dataset.from_dict({"text": ["a"], "label": ["positive"]})
+    DatasetDict({"north": rows, "south": rows}).save_to_disk(tmp_path)
+    ran = seqpipe("evaluate", pipeline, tmp_path)
+    assert ran.code == 2 and "parts north and south: name one with --split" in ran.err
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_device(device: str, pipeline: Path, reviews: Path) -> None:
+    assert evaluate(pipeline, reviews, device=device).documents == 12
