@@ -57,12 +57,18 @@ class NetShim(Shim):
         """The net, on its device."""
         if self._model is None:
             raise NotInitialized("this model")
-        if self._placed is None:
-            self._placed = pick_device(self.wanted)
-            self._model.to(self._placed)
-        if self._placed.type == "cuda" and torch.cuda._is_in_bad_fork():
-            raise DeviceMissing(str(self._placed), "a forked worker cannot use the GPU")
+        placed = self._placed or self._move(pick_device(self.wanted))
+        if placed.type == "cuda" and torch.cuda._is_in_bad_fork():
+            raise DeviceMissing(str(placed), "a forked worker cannot use the GPU")
         return self._model
+
+    def _move(self, device: torch.device) -> torch.device:
+        state = None if self._learner is None else self._learner.state()
+        self._model.to(device)
+        if self._learner is not None and state is not None:
+            self._learner.load(state)  # moments and averages follow their weights
+        self._placed = device
+        return device
 
     @property
     def learner(self) -> Learner:

@@ -103,10 +103,13 @@ def test_memory_holds_a_chunk_and_not_the_row(cell: Cell) -> None:
 
 @pytest.mark.parametrize("pool", ["attention", "max", "mean", "last"])
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_rows_longer_than_a_chunk_are_predicted_alike(pool: str, multi_label: bool) -> None:
+@pytest.mark.parametrize("pairs", [0, 20])
+def test_rows_longer_than_a_chunk_are_predicted_alike(
+    pool: str, multi_label: bool, pairs: int
+) -> None:
     encoder = Encoder(cell="lstm", inputs=6, width=4)
     net = Classifier(
-        embedding=Embedding(pieces=50, width=6, pairs=30, joined=[i % 3 > 0 for i in range(50)]),
+        embedding=Embedding(pieces=50, width=6, pairs=pairs, joined=[i % 3 > 0 for i in range(50)]),
         encoder=encoder,
         pools=[make_pool(pool, width=8, bidirectional=True)],
         classes=3,
