@@ -23,6 +23,8 @@ Nothing is read from the network. The folder can be deleted when it has served."
 
 CORPORA = {"reviews_en": "en", "reviews_zh": "zh"}  # bundled corpus -> language of its pipeline
 
+_EPOCHS = 20  # the bundled corpora are small, and hard on purpose
+
 _SHOWN = 2  # reviews of each label
 
 
@@ -91,7 +93,7 @@ def demo(
     if output.exists() and not overwrite and not (output.is_dir() and not any(output.iterdir())):
         raise OutputInUse(output, "--overwrite")
     for corpus, lang in CORPORA.items():
-        settings = {"nlp.lang": lang, "system.seed": seed}
+        settings = {"nlp.lang": lang, "system.seed": seed, "training.max_epochs": _EPOCHS}
         yield _learned(corpus, output / corpus, settings, overwrite=overwrite, watcher=watcher)
 
 

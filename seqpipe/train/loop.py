@@ -73,9 +73,11 @@ class Trainee(Protocol):
     def learn_rate(self) -> float: ...
     def learn(self, rows: NDArray[np.int64]) -> float:
         """Adds the gradients of these rows; gives their mean loss."""
+
     def step(self) -> Taken: ...
     def validate(self) -> tuple[float, Mapping[str, float]]:
         """The score to maximize, and all scores, with averaged weights."""
+
     def save(self, name: str, validation: Validation) -> None:
         """Writes a pipeline, with averaged weights, under this name."""
 

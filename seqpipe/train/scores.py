@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def calibration_error(
-    confidences: NDArray[Any], right: NDArray[Any], *, bins: int = 15
-) -> float:
+def calibration_error(confidences: NDArray[Any], right: NDArray[Any], *, bins: int = 15) -> float:
     """The expected calibration error of Guo et al. (2017), over bins of equal width."""
     places = np.clip((confidences * bins).astype(int), 0, bins - 1)
     sizes = np.bincount(places, minlength=bins)

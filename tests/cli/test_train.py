@@ -246,6 +246,15 @@ def test_trains_what_a_config_says(reviews: Path, tmp_path: Path, whole: Path) -
     assert told(tmp_path / "out") == told(whole)
 
 
+def test_without_a_length_small_data_is_walked_more_often(reviews: Path, tmp_path: Path) -> None:
+    overrides = {**QUICK, "training.max_epochs": 0}
+    output = tmp_path / "out"
+    train("sentiment", str(reviews), output=output, overrides=overrides, watcher=Impatient(5))
+    training = spacy.load(output / "model-last").config["training"]
+    assert training["max_epochs"] == 143  # seven steps an epoch, a thousand in all
+    assert training["optimizer"]["learn_rate"]["total_steps"] == 1001
+
+
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_every_cell_trains(cell: str, reviews: Path, tmp_path: Path) -> None:
     overrides = {**QUICK, "training.max_steps": 2, "components.*.model.cell": cell}
@@ -268,7 +277,7 @@ REFUSED: list[tuple[type[SeqpipeError], str, Mapping[str, Any]]] = [
     (ColumnMissing, "text and label", {"columns": {"text": "sentence"}}),
     (SettingUnknown, "trainin", {"overrides": {"trainin.max_epochs": 1}}),
     (SettingError, "bogus", {"overrides": {"seqpipe.bogus": 1}}),
-    (SettingError, "max_epochs", {"overrides": {"training.max_epochs": 0}}),
+    (SettingError, "max_epochs", {"overrides": {"training.max_epochs": -1}}),
     (SettingError, "lstm", {"overrides": {"components.sentiment.model.cell": "lstn"}}),
     (SettingError, "attention", {"overrides": {"components.sentiment.model.pooling": ["sum"]}}),
 ]
