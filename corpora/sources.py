@@ -247,7 +247,7 @@ def _explanation(source: Source, split: str, error: Exception) -> DataError:
     from datasets.exceptions import DatasetNotFoundError
 
     said = str(error)
-    if isinstance(error, StopIteration):
+    if isinstance(error, StopIteration) or "corresponds to no data" in said:
         return DataEmpty(source.data)
     if isinstance(error, DatasetNotFoundError):
         return SourceMissing(source.data, near=_alike(source.data))

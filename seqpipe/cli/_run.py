@@ -71,46 +71,53 @@ class Run:
         self.rows = self.folder / "rows"
         self.targets = self.folder / "targets.npy"
         self.checkpoint = self.folder / "checkpoint.safetensors"
+        self._resumed = False
 
     def claim(self, *, resume: bool, overwrite: bool) -> None:
-        """Makes sure that the folder is ours to write to, and that nothing in it gets lost."""
+        """Makes sure that the folder is ours to write to."""
         if self.output.exists() and not self.output.is_dir():
             raise OutputInUse(self.output, "a folder")
         used = self.output.is_dir() and any(self.output.iterdir())
-        ours = self.facts.exists() or self.log.exists() or (self.output / "model-best").exists()
-        if used and not (resume or (overwrite and ours)):
+        ours = any(path.exists() for path in (self.facts, self.log, self.folder, *self._old()))
+        if used and not (ours and (resume or overwrite)):
             ways = "--overwrite or --resume" if ours else "another one: it holds no run of seqpipe"
             raise OutputInUse(self.output, ways)
-        if resume and used and not self.facts.exists():
-            raise CheckpointError(self.output, "it holds no run of seqpipe")
+        self._resumed = resume
         self.output.mkdir(parents=True, exist_ok=True)
-        for name in ("model-best", "model-last", "run.json", "log.jsonl"):
-            sweep(self.output / name)
-        if not resume:
-            self._clear()
-
-    def _clear(self) -> None:
-        for path in (self.facts, self.log):
-            path.unlink(missing_ok=True)
-        for folder in (self.folder, self.output / "model-best", self.output / "model-last"):
-            if folder.exists():
-                shutil.rmtree(folder)
+        for path in (*self._old(), self.facts, self.log):
+            sweep(path)
 
     def train(self, config: Config, watcher: Watcher) -> Trained:
         """Begins, or goes on, and tells how it ended."""
-        asked = _plain(config)
-        facts = json.loads(self.facts.read_text()) if self.facts.exists() else None
-        if facts is not None:
-            _compare(self.output, facts["config"], asked)
-            if facts.get("finished"):
+        facts = None
+        if self._resumed and self.facts.exists():
+            facts = json.loads(self.facts.read_text(encoding="utf-8"))
+            _compare(self.output, facts["config"], _plain(config))
+            if "finished" in facts:
                 return Trained(**self._models(), **facts["finished"], stopped=False)
-        elif self.folder.exists():
-            shutil.rmtree(self.folder)
         if facts is None or not self.start.exists():
-            facts = {"config": asked}
-            self._write_facts(facts)
-            self._prepare(config)
+            facts = self._begin(config)
         return self._sit(facts, watcher)
+
+    def _begin(self, config: Config) -> dict[str, Any]:
+        """What an earlier run has left goes only when the new one is ready to take its place."""
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        try:
+            self._prepare(config)
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        for path in (self.facts, self.log):
+            path.unlink(missing_ok=True)
+        for folder in self._old():
+            shutil.rmtree(folder, ignore_errors=True)
+        facts = {"config": _plain(config)}
+        self._write_facts(facts)
+        return facts
+
+    def _old(self) -> list[Path]:
+        return [self.output / "model-best", self.output / "model-last"]
 
     def _write_facts(self, facts: Mapping[str, Any]) -> None:
         with written(self.facts) as beside:

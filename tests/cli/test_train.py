@@ -306,6 +306,17 @@ def test_after_a_refusal_the_folder_is_free(reviews: Path, tmp_path: Path) -> No
     train("sentiment", str(reviews), output=output, overrides={**QUICK, "training.max_steps": 1})
 
 
+def test_what_overwrite_replaces_stays_until_the_new_run_begins(
+    reviews: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    train("sentiment", str(reviews), output=output, overrides={**QUICK, "training.max_steps": 1})
+    before = written_bytes(output)
+    with pytest.raises(ColumnMissing):
+        train("sentiment", str(reviews), output=output, columns={"text": "x"}, overwrite=True)
+    assert written_bytes(output) == before
+
+
 def test_an_empty_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("text,label\n")
     with pytest.raises(DataEmpty):
