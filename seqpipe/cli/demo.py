@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from seqpipe.errors import OutputInUse
 
 if TYPE_CHECKING:
     from seqpipe.cli.train import Silent
+    from seqpipe.corpora.labelled import Row
 
 _EXAMPLE = """examples:
   python -m seqpipe demo
@@ -26,6 +28,7 @@ CORPORA = {"reviews_en": "en", "reviews_zh": "zh"}  # bundled corpus -> language
 _EPOCHS = 20  # the bundled corpora are small, and hard on purpose
 
 _SHOWN = 2  # reviews of each label
+_EPOCHS = 8  # twice the default: the corpora are small, and a minute allows it
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,12 +52,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     from seqpipe.cli.train import reporting
 
+    def announce(corpus: str) -> None:
+        print(f"Learning from bundled:{corpus} ...", file=sys.stderr, flush=True)
+
     shown = []
     with reporting() as watcher:
-        learned = demo(args.output, seed=args.seed, overwrite=args.overwrite, watcher=watcher)
-        for corpus in learned:
-            print(_told(corpus), flush=True)
-            shown.append(corpus)
+        for learned in demo(
+            args.output,
+            seed=args.seed,
+            overwrite=args.overwrite,
+            announce=announce,
+            watcher=watcher,
+        ):
+            print(_told(learned), flush=True)
+            shown.append(learned)
     print(_how_to_go_on(shown))
 
 
@@ -86,6 +97,7 @@ def demo(
     *,
     seed: int = 0,
     overwrite: bool = False,
+    announce: Callable[[str], None] = lambda corpus: None,
     watcher: Silent | None = None,
 ) -> Iterator[Learned]:
     """Trains on one bundled corpus after the other, each into its own folder below `output`."""
@@ -94,7 +106,24 @@ def demo(
         raise OutputInUse(output, "--overwrite")
     for corpus, lang in CORPORA.items():
         settings = {"nlp.lang": lang, "system.seed": seed, "training.max_epochs": _EPOCHS}
-        yield _learned(corpus, output / corpus, settings, overwrite=overwrite, watcher=watcher)
+        with _one_thread():
+            learned = _learned(
+                corpus, output / corpus, settings, overwrite=overwrite, watcher=watcher
+            )
+        yield learned
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Nets this small gain nothing by a second thread, and lose much where others want the core."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _learned(
@@ -116,38 +145,38 @@ def _learned(
     seconds = time.perf_counter() - start
     if trained.stopped:
         raise KeyboardInterrupt
-    kept = [(row.text, row.labels[0]) for row in labelled_rows(data, split="validation")]
+    reviews = _annotated(trained.best, labelled_rows(data, split="validation"))
     return Learned(
         corpus=corpus,
         model=trained.best,
         rows=sum(1 for _ in labelled_rows(data, split="train")),
-        kept=len(kept),
+        kept=len(reviews),
         seconds=seconds,
         scores=trained.shown(),
-        reviews=_annotated(trained.best, _some(kept)),
+        reviews=_some(reviews),
     )
 
 
-def _some(rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The first few of each label."""
-    seen: Counter[str] = Counter()
-    chosen = []
-    for text, label in rows:
-        seen[label] += 1
-        if seen[label] <= _SHOWN:
-            chosen.append((text, label))
-    return chosen
-
-
-def _annotated(model: Path, rows: Sequence[tuple[str, str]]) -> list[Review]:
+def _annotated(model: Path, rows: Iterable[Row]) -> list[Review]:
     import spacy
 
     nlp = spacy.load(model)
-    docs = nlp.pipe(rows, as_tuples=True)
+    docs = nlp.pipe(((row.text, row.labels[0]) for row in rows), as_tuples=True)
     return [
         Review(doc.text, truth, doc._.sentiment["label"], doc._.sentiment["score"])
         for doc, truth in docs
     ]
+
+
+def _some(reviews: Sequence[Review]) -> list[Review]:
+    """The first few of each label, and one mistake, for there are some."""
+    chosen: list[Review] = []
+    for review in reviews:
+        if [one.truth for one in chosen].count(review.truth) < _SHOWN:
+            chosen.append(review)
+    wrong = (review for review in reviews if review.label != review.truth)
+    mistake = next((review for review in wrong if review not in chosen), None)
+    return chosen if mistake is None else [*chosen, mistake]
 
 
 def _told(corpus: Learned) -> str:
@@ -174,8 +203,8 @@ def _told(corpus: Learned) -> str:
 def _how_to_go_on(learned: Sequence[Learned]) -> str:
     return "\n".join(
         [
-            f"The pipelines are in {' and '.join(str(one.model) for one in learned)}. They load",
-            "like any other of spaCy:",
+            f"The pipelines are in {' and '.join(str(one.model) for one in learned)}",
+            "and load like any other of spaCy:",
             "",
             "    import spacy",
             f'    nlp = spacy.load("{learned[0].model}")',

@@ -64,4 +64,8 @@ def test_ctrl_c(seqpipe: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
     monkeypatch.setattr(command, "train", stopped)
     ran = seqpipe("demo", "--output", tmp_path)
-    assert (ran.code, ran.out, ran.err) == (130, "", "Stopped.\n")
+    assert (ran.code, ran.out, ran.err) == (
+        130,
+        "",
+        "Learning from bundled:reviews_en ...\nStopped.\n",
+    )

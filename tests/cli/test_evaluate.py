@@ -86,7 +86,7 @@ def test_bad_input_is_one_sentence(
     spacy.blank("en").to_disk(tmp_path / "blank")
     shutil.copytree(pipeline, tmp_path / "broken")
     (tmp_path / "broken" / "sentiment" / "model.safetensors").write_bytes(b"nothing")
-    cases = [
+    cases: list[tuple[list[object], str]] = [
         (["nowhere", reviews], "There is no folder or installed package 'nowhere'"),
         ([reviews, reviews], "is no pipeline that can be loaded: it has no config.cfg"),
         ([pipeline.parent, reviews], f"Do you mean {pipeline}?"),

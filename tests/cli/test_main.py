@@ -109,7 +109,8 @@ def test_in_a_process(tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_early_is_no_error(pipeline: Path, tmp_path: Path) -> None:
     (tmp_path / "many.txt").write_text("a good room\n" * 20_000)
-    command = [sys.executable, "-m", "seqpipe", "annotate", pipeline, "many.txt", "--output", "-"]
+    words = ["annotate", str(pipeline), "many.txt", "--output", "-"]
+    command = [sys.executable, "-m", "seqpipe", *words]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
