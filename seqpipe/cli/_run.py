@@ -78,13 +78,13 @@ class Run:
         if self.output.exists() and not self.output.is_dir():
             raise OutputInUse(self.output, "a folder")
         used = self.output.is_dir() and any(self.output.iterdir())
-        ours = any(path.exists() for path in (self.facts, self.log, self.folder, *self._old()))
+        ours = any(path.exists() for path in (self.facts, self.log, self.folder, *self._models()))
         if used and not (ours and (resume or overwrite)):
             ways = "--overwrite or --resume" if ours else "another one: it holds no run of seqpipe"
             raise OutputInUse(self.output, ways)
         self._resumed = resume
         self.output.mkdir(parents=True, exist_ok=True)
-        for path in (*self._old(), self.facts, self.log):
+        for path in (*self._models(), self.facts, self.log):
             sweep(path)
 
     def train(self, config: Config, watcher: Watcher) -> Trained:
@@ -94,7 +94,8 @@ class Run:
             facts = json.loads(self.facts.read_text(encoding="utf-8"))
             _compare(self.output, facts["config"], _plain(config))
             if "finished" in facts:
-                return Trained(**self._models(), **facts["finished"], stopped=False)
+                done = facts["finished"]
+                return self._trained(done["step"], done["scores"], stopped=False)
         if facts is None or not self.start.exists():
             facts = self._begin(config)
         return self._sit(facts, watcher)
@@ -110,13 +111,13 @@ class Run:
             raise
         for path in (self.facts, self.log):
             path.unlink(missing_ok=True)
-        for folder in self._old():
+        for folder in self._models():
             shutil.rmtree(folder, ignore_errors=True)
         facts = {"config": _plain(config)}
         self._write_facts(facts)
         return facts
 
-    def _old(self) -> list[Path]:
+    def _models(self) -> list[Path]:
         return [self.output / "model-best", self.output / "model-last"]
 
     def _write_facts(self, facts: Mapping[str, Any]) -> None:
@@ -188,14 +189,15 @@ class Run:
         if loop.last is not None:
             trainee.save("model-last", loop.last)
         best = self._best(loop)
-        outcome = {"step": loop.at.step, "scores": dict(best.scores) if best else {}}
+        scores = dict(best.scores) if best else {}
         if ended:
-            self._write_facts({**facts, "finished": outcome})
+            self._write_facts({**facts, "finished": {"step": loop.at.step, "scores": scores}})
             shutil.rmtree(self.folder)
-        return Trained(**self._models(), **outcome, stopped=not ended)
+        return self._trained(loop.at.step, scores, stopped=not ended)
 
-    def _models(self) -> dict[str, Path]:
-        return {"best": self.output / "model-best", "last": self.output / "model-last"}
+    def _trained(self, step: int, scores: Mapping[str, Any], *, stopped: bool) -> Trained:
+        best, last = self._models()
+        return Trained(best=best, last=last, step=step, scores=scores, stopped=stopped)
 
     def _best(self, loop: Loop) -> Validation | None:
         lines = [Validation(**json.loads(line)) for line in self.log.read_text().splitlines()]

@@ -60,7 +60,7 @@ class StageTrainee:
         training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
         self._optimizer = training["optimizer"]
         self._weights = combine_score_weights(
-            [nlp.get_pipe_meta(n).default_score_weights for n in nlp.pipe_names],
+            [nlp.get_pipe_meta(n).default_score_weights or {} for n in nlp.pipe_names],
             training["score_weights"],
         )
         rate = training["dropout"]
