@@ -10,6 +10,7 @@ import json
 import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import islice
@@ -42,7 +43,7 @@ from seqpipe.train.loop import Loop, Plan, Validation, Watcher
 
 _AT_ONCE = 1000  # examples held while encoding
 _LEAST_EPOCHS, _LEAST_STEPS = 4, 1000  # measured on sst2 and on the bundled reviews
-_OWN = {"rows": 32, "budget": 4096, "checkpoint_seconds": 30}
+_OWN = {"rows": 32, "budget": 4096, "threads": 1, "checkpoint_seconds": 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class Run:
                 return self._trained(done["step"], done["scores"], stopped=False)
         if facts is None or not self.start.exists():
             facts = self._begin(config)
-        return self._sit(facts, watcher)
+        with _threads(_own(config)["threads"]):
+            return self._sit(facts, watcher)
 
     def _begin(self, config: Config) -> dict[str, Any]:
         """What an earlier run has left goes only when the new one is ready to take its place."""
@@ -221,12 +223,29 @@ def _portions(examples: Iterable[Example]) -> Iterator[list[Example]]:
         yield some
 
 
-def _plan(config: Mapping[str, Any]) -> Plan:
-    training = config["training"]
+def _own(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The block `[seqpipe]`."""
     own = {**_OWN, **config.get("seqpipe", {})}
     unknown = set(own) - set(_OWN)
     if unknown:
         raise SettingError("[seqpipe]", listed(sorted(unknown)), f"some of {listed(_OWN)}")
+    return own
+
+
+@contextmanager
+def _threads(wanted: int) -> Iterator[None]:
+    """So many threads for torch; 0 leaves it its own choice."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _plan(config: Mapping[str, Any]) -> Plan:
+    training = config["training"]
+    own = {name: value for name, value in _own(config).items() if name != "threads"}
     if training["max_epochs"] < 0:
         raise SettingError("training.max_epochs", training["max_epochs"], "0 or more")
     return Plan(

@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,10 +24,9 @@ Nothing is read from the network. The folder can be deleted when it has served."
 
 CORPORA = {"reviews_en": "en", "reviews_zh": "zh"}  # bundled corpus -> language of its pipeline
 
-_EPOCHS = 20  # the bundled corpora are small, and hard on purpose
+_EPOCHS = 12  # the bundled corpora are small, and hard on purpose
 
 _SHOWN = 2  # reviews of each label
-_EPOCHS = 8  # twice the default: the corpora are small, and a minute allows it
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,24 +104,8 @@ def demo(
         raise OutputInUse(output, "--overwrite")
     for corpus, lang in CORPORA.items():
         settings = {"nlp.lang": lang, "system.seed": seed, "training.max_epochs": _EPOCHS}
-        with _one_thread():
-            learned = _learned(
-                corpus, output / corpus, settings, overwrite=overwrite, watcher=watcher
-            )
-        yield learned
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Nets this small gain nothing by a second thread, and lose much where others want the core."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+        announce(corpus)
+        yield _learned(corpus, output / corpus, settings, overwrite=overwrite, watcher=watcher)
 
 
 def _learned(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from seqpipe.errors import DataEmpty, FieldMissing, LabelsStrange, UsageError, listed
 
 if TYPE_CHECKING:
+    from spacy.language import Language
     from spacy.training import Example
 
 _EXAMPLE = """examples:
@@ -108,6 +110,9 @@ def evaluate(
     if not known and not docs:
         raise FieldMissing("cats", fields_of(nlp))
     part = split or pick_split(data)
+    if _learned_from(nlp, data, part):
+        message = f"the pipeline learned from {data!r} ({part}): new texts may be harder"
+        warnings.warn(message, stacklevel=2)
     read = read_dataset(data, split=part, text=text, label=label, limit=limit, shuffle=False)
     examples = list(read(nlp))
     if known:
@@ -127,6 +132,15 @@ def pick_split(data: str) -> str:
     if not found and len(splits) > 1:
         raise UsageError(f"{data!r} has the parts {listed(splits)}: name one with --split.")
     return found[0] if found else splits[0]
+
+
+def _learned_from(nlp: Language, data: str, part: str) -> bool:
+    """Whether the pipeline's own config names this part of the data as what it was trained on."""
+    corpus = nlp.config.interpolate().get("corpora", {}).get("train") or {}
+    path = corpus.get("path")
+    if not isinstance(path, str) or part != corpus.get("split", part):
+        return False
+    return path == data or (Path(data).exists() and Path(data).resolve() == Path(path).resolve())
 
 
 def _agree(examples: Iterable[Example], *, data: str, known: Sequence[str], whole: bool) -> None:

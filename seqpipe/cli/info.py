@@ -19,6 +19,7 @@ _EXAMPLE = """examples:
 What a pipeline does not tell, because another program trained it, is called unknown."""
 
 _UNKNOWN = "unknown"
+_FIRST = ("cats_acc", "cats_macro_f", "cats_macro_auc", "cats_ece")  # of many more in the JSON
 _VERSIONS = ("seqpipe", "spacy", "torch", "tokenizers")
 
 
@@ -186,8 +187,13 @@ def _training_facts(found: Info) -> Iterator[tuple[str, str]]:
 def _corpus(corpus: Mapping[str, Any] | None) -> str:
     if corpus is None:
         return _UNKNOWN
+    facts = [corpus["split"]] if corpus.get("split") else []
+    if corpus.get("without"):
+        facts.append(f"all but {corpus['without']:.0%}")
+    if corpus.get("only"):
+        facts.append(f"the {corpus['only']:.0%} held out")
+    part = f" ({', '.join(facts)})" if facts else ""
     columns = [f"{key} {corpus[key]!r}" for key in ("text", "label") if corpus.get(key)]
-    part = f" ({corpus['split']})" if corpus.get("split") else ""
     return ", ".join([f"{corpus.get('path')}{part}", *columns])
 
 
@@ -200,7 +206,8 @@ def _versions(versions: Mapping[str, str] | None) -> str:
 def _scores(scores: Mapping[str, float] | None) -> str:
     if scores is None:
         return _UNKNOWN
-    return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    first = {name: scores[name] for name in _FIRST if name in scores}
+    return ", ".join(f"{name} {value:.3f}" for name, value in (first or scores).items())
 
 
 def _listed(labels: Iterable[str]) -> str:
