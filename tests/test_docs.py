@@ -51,7 +51,7 @@ def trained(name: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
-    for name in ("stars", "films"):
+    for name in ("stars", "films", "seqpipe-demo/reviews_en"):
         commands = "".join(code for kind, code in blocks if kind != "python")
         if f"{name}/model-best" in str(blocks) and f"--output {name}\n" not in commands:
             trained(name)

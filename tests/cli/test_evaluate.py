@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_columns_limit_and_a_single_file(pipeline: Path, tmp_path: Path) -> None
     file = write_lines(tmp_path / "rows.jsonl", rows)
     found = evaluate(pipeline, file, text="said", label="mood", limit=6)
     assert (found.documents, found.split) == (6, "train")
+
+
+def test_measuring_on_what_was_learned_is_said(
+    seqpipe: Command, pipeline: Path, reviews: Path, tmp_path: Path
+) -> None:
+    nlp = spacy.load(pipeline)
+    nlp.config["corpora"] = {"train": {"path": str(reviews), "split": "train"}}
+    nlp.to_disk(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        ran = seqpipe("evaluate", tmp_path, f"{reviews}/", "--split", "train")
+        assert ran.code == 0 and ran.sentence.startswith("warning: the pipeline learned from")
+        assert seqpipe("evaluate", tmp_path, reviews).err == ""
 
 
 def test_docs_with_cats(pipeline: Path, tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def test_what_nobody_wrote_down_is_unknown(seqpipe: Command, pipeline: Path) -> 
 
 def test_what_training_wrote_down(seqpipe: Command, pipeline: Path, tmp_path: Path) -> None:
     nlp = spacy.load(pipeline)
-    corpora = {"train": {"path": "some/reviews", "split": "train", "text": "said", "label": "mood"}}
+    columns = {"split": "train", "text": "said", "label": "mood"}
+    corpora = {"train": {"path": "some/reviews", **columns, "without": 0.1}}
     nlp.meta["seqpipe"] = {
         "trained_on": {"corpora": corpora, "rows": 1234},
         "versions": {"seqpipe": "0.0.9", "torch": "2.4.0"},
@@ -42,7 +43,11 @@ def test_what_training_wrote_down(seqpipe: Command, pipeline: Path, tmp_path: Pa
     nlp.meta["performance"] = {"cats_acc": 0.75, "cats_score_desc": "macro F"}
     nlp.to_disk(tmp_path)
     out = seqpipe("info", tmp_path).out
-    for told in ("some/reviews (train), text 'said', label 'mood'", "1,234", "seqpipe 0.0.9"):
+    for told in (
+        "some/reviews (train, all but 10%), text 'said', label 'mood'",
+        "1,234",
+        "seqpipe 0.0.9",
+    ):
         assert told in out
     found = json.loads(seqpipe("info", tmp_path, "--json").out)
     assert (found["seed"], found["scores"]) == (7, {"cats_acc": 0.75})
