@@ -34,12 +34,12 @@ def main() -> None:
     reader = DocumentRNNEmbeddings([words], hidden_size=128, rnn_type="LSTM", bidirectional=True)
     labels = corpus.make_label_dictionary("side")
     net = TextClassifier(reader, label_type="side", label_dictionary=labels).eval()
-    print("ready", flair.__version__, flush=True)
+    print("peer: flair", flair.__version__, flush=True)
     for _ in sys.stdin:
         began = time.perf_counter()
         given = [Sentence(text) for text in rows["texts"]]
         net.predict(given, mini_batch_size=32)
-        print(time.perf_counter() - began, flush=True)
+        print("peer:", time.perf_counter() - began, flush=True)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def quality(data: Path, folder: Path, seeds: int) -> dict[str, Path]:
         print(
             f"quality   {task.name}: {task.score} {statistics.mean(scores):.4f} +- {spread:.4f} "
             f"({min(scores):.4f} to {max(scores):.4f}) over {seeds} seeds, wanted {task.wanted}; "
-            f"{max(times):.0f} s of training at most on {torch.get_num_threads()} threads",
+            f"{max(times):.0f} s of training at most, on one thread",
             flush=True,
         )
     return models
@@ -179,7 +179,7 @@ class FlairPeer:
             stdout=subprocess.PIPE,
             text=True,
         )
-        print(f"pipe      flair: {self._answer()}", flush=True)
+        print(f"pipe      {self._answer()}", flush=True)
 
     def __call__(self) -> float:
         assert self._process.stdin is not None
@@ -190,8 +190,8 @@ class FlairPeer:
     def _answer(self) -> str:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            if line.startswith("ready") or line[0].isdigit():
-                return line.strip()
+            if line.startswith("peer: "):  # flair logs to the same stream
+                return line.removeprefix("peer: ").strip()
         raise SystemExit("flair's process ended: see above.")
 
     def close(self) -> None:
