@@ -164,7 +164,7 @@ def annotate(
     `fields` gives each field the column to stand in; without it all are written by their names.
     """
     from seqpipe.annotation import Annotator
-    from seqpipe.cli._pipeline import load_pipeline
+    from seqpipe.cli._pipeline import load_pipeline, one_thread
 
     data, output = str(data), str(output)
     kind = _claim(output, data, format=format, overwrite=overwrite)
@@ -179,7 +179,7 @@ def annotate(
     start = time.perf_counter()
     watch = watch or (lambda tally: None)
     watch(annotator.tally)
-    with _opened(output, kind, annotator) as sink:
+    with one_thread(), _opened(output, kind, annotator) as sink:
         for table in chain([first], tables):
             sink.write(annotator(table))
             watch(annotator.tally)

@@ -99,7 +99,7 @@ def evaluate(
 ) -> Evaluation:
     """Runs the pipeline over one part of the data and scores what it finds."""
     from seqpipe.annotation import fields_of
-    from seqpipe.cli._pipeline import category_labels, load_pipeline
+    from seqpipe.cli._pipeline import category_labels, load_pipeline, one_thread
     from seqpipe.corpora.reader import read_dataset
     from seqpipe.corpora.sources import locate
 
@@ -119,7 +119,8 @@ def evaluate(
         _agree(examples, data=data, known=known, whole=not docs)
     if not examples:
         raise DataEmpty(data, "document to measure on")
-    scores = nlp.evaluate(examples)
+    with one_thread():
+        scores = nlp.evaluate(examples)
     return Evaluation(part, len(examples), _flat(scores, tokens=docs), _by_label(scores, examples))
 
 
