@@ -65,7 +65,8 @@ def row(nlp: Any, text: str, number: int, truth: str) -> str:
         f'<rect x="{middle - BAR / 2:.0f}" y="{y - 6}" width="{BAR}" height="2" fill="#d0d7de"/>'
         f'<rect x="{begin:.1f}" y="{y - 12}" width="{abs(side) * BAR / 2:.1f}" height="14" '
         f'fill="{colour}"/>'
-        f'<text x="{WIDTH - LEFT}" y="{y}" text-anchor="end" fill="{colour}">{side:+.2f} {mark}</text>'
+        f'<text x="{WIDTH - LEFT}" y="{y}" text-anchor="end" fill="{colour}">'
+        f"{side:+.2f} {mark}</text>"
     )
 
 
