@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from confection import Config, ConfigValidationError
+from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config
 
 import seqpipe.components
@@ -84,6 +85,9 @@ def _override(config: Config, overrides: Mapping[str, Any]) -> None:
                     raise SettingUnknown(name, ".".join(path[:depth]), there)
                 section = section[part]
             section[path[-1]] = value
+            if path[:-1] == ["training"] and path[-1] not in ConfigSchemaTraining.model_fields:
+                # spaCy would drop it when it fills the config
+                raise SettingUnknown(name, "training", list(ConfigSchemaTraining.model_fields))
 
 
 def check_kept(filled: Mapping[str, Any], names: Iterable[str]) -> None:

@@ -87,6 +87,7 @@ def test_a_file_in_use_is_left_alone(seqpipe: Command, tmp_path: Path) -> None:
         (["sentiment", "--components.sentiment.model.width", "x"], 1, "width"),
         (["sentiment", "--components.sentiment.model.wdth", "9"], 1, "unexpected argument: 'wdth'"),
         (["sentiment", "--training.max_epoch", "9"], 1, "Did you mean 'max_epochs'?"),
+        (["sentiment", "--nlp.batch_siz", "9"], 1, "Did you mean 'batch_size'?"),
         (["sentiment", "--trainng.dropout", "0.1"], 1, "Did you mean 'training'?"),
     ],
 )
