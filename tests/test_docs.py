@@ -17,25 +17,28 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The demo has its own test; spaCy's own commands are tested with the stage.
 LEFT_OUT = ("python -m seqpipe demo", "python -m spacy", "pip ", "tox", "git ")
 SMALL = ["--training.max_steps", "4"]
+SIDES = [
+    ("a lovely film with good actors", "positive"),
+    ("a dull film with bad actors", "negative"),
+]
 
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the pages speak of."""
-    good, bad = "a lovely film with good actors", "a dull film with bad actors"
-    rows = [{"text": f"{t} {i}", "label": n} for i in range(30) for t, n in PAIRS(good, bad)]
+    rows: list[dict[str, object]] = [
+        {"text": f"{text} {i}", "label": label} for i in range(30) for text, label in SIDES
+    ]
     (tmp_path / "reviews").mkdir()
     for part in ("train", "validation", "test"):
         write_lines(tmp_path / "reviews" / f"{part}.jsonl", rows)
-    write_lines(tmp_path / "new.jsonl", [{"text": good, "id": 1}, {"text": bad, "id": 2}])
+    write_lines(
+        tmp_path / "new.jsonl", [{"text": text, "id": i} for i, (text, _) in enumerate(SIDES)]
+    )
     stars = [f"{row['text']},{1 if row['label'] == 'negative' else 5}" for row in rows]
     (tmp_path / "reviews.csv").write_text("\n".join(["review,stars", *stars]) + "\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def PAIRS(good: str, bad: str) -> list[tuple[str, str]]:
-    return [(good, "positive"), (bad, "negative")]
 
 
 def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
