@@ -50,9 +50,9 @@ def test_last_both_ways_takes_the_backward_half_where_it_ends() -> None:
 def test_attention_weighs_by_a_softmax_over_the_row() -> None:
     pool = AttentionPool(width=2, bidirectional=False)
     with torch.no_grad():
-        pool.key.weight.copy_(torch.tensor([[1.0, 0.0]]))
+        pool.key.weight.copy_(torch.eye(2))
         pool.key.bias.zero_()
-        pool.query.weight.copy_(torch.tensor([[2.0]]))  # scores 2 tanh(first unit)
+        pool.query.weight.copy_(torch.tensor([[2.0, 0.0]]))  # scores 2 tanh(first unit)
     raised = [math.exp(2 * math.tanh(unit)) for unit in (1.0, 3.0, 2.0)]
     shares = [one / sum(raised) for one in raised]
     expected = [
