@@ -268,7 +268,7 @@ def plain_epoch(stage: Any, encoded: Sequence[Any], labels: Any) -> None:
     model = stage.shim.net
     net = Plain(
         len(stage.codec),
-        model.embedding.embedding_dim,
+        model.embedding.width,
         model.encoder.outputs // 2,
         len(stage.labels),
     )
