@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Literal, Optional, Union
 import numpy as np
 import srsly
 import torch
-from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -317,6 +316,3 @@ def _free(error: BaseException) -> None:
     error.__traceback__ = None
     if isinstance(error, torch.cuda.OutOfMemoryError):
         torch.cuda.empty_cache()
-
-
-__all__ = ["Buckets", "CodecRecipe", "Language", "Stage", "make_codec_recipe", "read_defaults"]

@@ -11,7 +11,7 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config
 
 import seqpipe.components
-from seqpipe.corpora.sources import DEV_SPLITS, splits_of
+from seqpipe.corpora.sources import dev_split, splits_of
 from seqpipe.errors import SettingError, SettingUnknown, SourceMissing, SplitMissing
 
 _HELD_OUT = 0.1  # of the training part, where a data set has no other to measure on
@@ -62,12 +62,11 @@ def _point_at(config: Config, data: str, columns: Mapping[str, Any]) -> None:
     corpora["dev"]["path"] = "${paths.dev}"
     corpora["train"]["split"] = columns.get("split", "train")
     corpora["dev"].update(shuffle=False, limit=0)
-    splits = splits_of(dev_data)
-    chosen = columns.get("dev_split") or next((s for s in DEV_SPLITS if s in splits), None)
-    if chosen is not None and chosen not in splits:
-        raise SplitMissing(dev_data, chosen, splits)
+    chosen: str | None = columns.get("dev_split") or dev_split(dev_data)
+    if chosen and "dev_split" in columns and chosen not in splits_of(dev_data):
+        raise SplitMissing(dev_data, chosen, splits_of(dev_data))
     if chosen is not None or dev_data != data:
-        corpora["dev"]["split"] = chosen or splits[0]
+        corpora["dev"]["split"] = chosen or splits_of(dev_data)[0]
         return
     corpora["dev"].update(split=corpora["train"]["split"], only=_HELD_OUT)
     corpora["train"]["without"] = _HELD_OUT

@@ -176,9 +176,7 @@ class Run:
         if self.checkpoint.exists():
             position = load_checkpoint(self.checkpoint, trainee.learner)
             trainee.catch_up(position.step)
-        begin = getattr(watcher, "begin", None)
-        if begin is not None:
-            begin(_steps(plan, trainee.lengths), position.step if position else 0)
+        watcher.begin(_steps(plan, trainee.lengths), position.step if position else 0)
         loop = Loop(
             trainee,
             plan,

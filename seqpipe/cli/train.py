@@ -130,6 +130,8 @@ class Silent:
 
     stopping = False
 
+    def begin(self, total: int, done: int) -> None: ...
+
     def stepped(self, position: Position, words_per_second: float) -> None: ...
 
     def validated(self, validation: Validation, *, best: bool) -> None: ...
@@ -143,7 +145,6 @@ class Reporter(Silent):
         self._bar: Any = None
 
     def begin(self, total: int, done: int) -> None:
-        """The run tells how many steps it has before it."""
         from tqdm import tqdm
 
         self._bar = tqdm(

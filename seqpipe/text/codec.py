@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from seqpipe.errors import CodecError, SettingError
+from seqpipe.files import written
 from seqpipe.text.units import (
     BOS,
     CHAR,
@@ -160,11 +160,8 @@ class Codec:
 
     def save(self, path: Path | str) -> None:
         """Writes beside the path and renames, so that a reader never sees half a file."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_bytes(self.to_bytes())
-        beside.replace(path)
+        with written(Path(path)) as beside:
+            beside.write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: Path | str) -> Codec:

@@ -87,6 +87,9 @@ class Watcher(Protocol):
 
     @property
     def stopping(self) -> bool: ...
+    def begin(self, total: int, done: int) -> None:
+        """How many steps the run has, and how many of them are taken."""
+
     def stepped(self, position: Position, words_per_second: float) -> None: ...
     def validated(self, validation: Validation, *, best: bool) -> None: ...
 
