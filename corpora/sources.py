@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from seqpipe.corpora import docbins
+from seqpipe.corpora import conllu, docbins
 from seqpipe.corpora.bundled import PREFIX, bundled
+from seqpipe.corpora.parts import parts_of
 from seqpipe.errors import (
     DataEmpty,
     DataError,
@@ -45,7 +46,8 @@ BUILDERS = {
     ".tsv": "csv",
     ".txt": "text",
 }  # suffix -> the builder of `datasets` that reads it
-KINDS = [suffix[1:] for suffix in (*BUILDERS, docbins.SUFFIX)]
+SUFFIXES = (*BUILDERS, conllu.SUFFIX, docbins.SUFFIX)
+KINDS = [suffix[1:] for suffix in SUFFIXES]
 DEV_SPLITS = ("validation", "valid", "val", "dev", "test")
 
 # Only an empty cell is nothing: pandas would also take the words "None", "NA" and "null" for it.
@@ -54,12 +56,14 @@ _CSV = {"keep_default_na": False, "na_values": [""]}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a name leads: arguments of `load_dataset`, docs by part, or a table saved to disk."""
+    """Where a name leads: arguments of `load_dataset`, files that are read here by part (`.spacy`
+    as docs, `.conllu` as sentences), or a table saved to disk."""
 
     data: str
     loader: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     docs: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    sentences: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     saved: Path | None = None
     local: bool = True
 
@@ -67,8 +71,8 @@ class Source:
 def splits_of(data: str, *, revision: str | None = None) -> list[str]:
     """The names of the parts, found without reading a row."""
     source = locate(data)
-    if source.docs:
-        return list(source.docs)
+    if files := source.docs or source.sentences:
+        return list(files)
     if source.saved:
         return list(_saved(source.saved))
     from datasets import load_dataset
@@ -89,7 +93,7 @@ def open_split(
 ) -> Table:
     """One part as a memory-mapped `Dataset`, or as an `IterableDataset` for what does not fit."""
     source = locate(data)
-    if source.docs or source.saved:
+    if source.docs or source.sentences or source.saved:
         return _own_part(source, split, streaming)
     from datasets import load_dataset
 
@@ -145,13 +149,21 @@ def _folder(data: str, folder: Path) -> Source:
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         return Source(data, saved=folder)
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    suffixes = {_suffix(file) for file in files} & {*BUILDERS, docbins.SUFFIX}
-    if suffixes == {docbins.SUFFIX}:
-        docs = [file for file in files if _suffix(file) == docbins.SUFFIX]
-        return Source(data, docs=docbins.parts_of(docs, folder))
+    suffixes = {_suffix(file) for file in files} & {*SUFFIXES}
+    if conllu.SUFFIX in suffixes:
+        suffixes.discard(".txt")  # beside their sentences the sets of UD have their bare texts
+    for own in suffixes if len(suffixes) == 1 else ():
+        if own in (conllu.SUFFIX, docbins.SUFFIX):
+            return _own(data, own, parts_of((f for f in files if _suffix(f) == own), folder))
     if not suffixes:
         raise DataEmpty(data, f"file that can be read: {listed(KINDS)}")
+    if not suffixes & {*BUILDERS}:
+        raise SourceUnreadable(data, f"it holds {listed(sorted(suffixes))}: name the files")
     return Source(data, loader=str(folder), options=_CSV if suffixes <= {".csv", ".tsv"} else {})
+
+
+def _own(data: str, suffix: str, parts: Mapping[str, Sequence[Path]]) -> Source:
+    return Source(data, docs=parts) if suffix == docbins.SUFFIX else Source(data, sentences=parts)
 
 
 def _files(data: str, files: Sequence[Path]) -> Source:
@@ -159,8 +171,8 @@ def _files(data: str, files: Sequence[Path]) -> Source:
     if not files:
         raise SourceMissing(data, near=_beside(Path(data).expanduser()))
     suffixes = {_suffix(file) for file in files}
-    if suffixes == {docbins.SUFFIX}:
-        return Source(data, docs={"train": list(files)})
+    if suffixes in ({conllu.SUFFIX}, {docbins.SUFFIX}):
+        return _own(data, suffixes.pop(), {"train": list(files)})
     builders = {BUILDERS.get(suffix, "") for suffix in suffixes}
     if len(suffixes) > 1 or "" in builders:
         found = listed(sorted(suffix or "no suffix" for suffix in suffixes))
@@ -172,9 +184,11 @@ def _files(data: str, files: Sequence[Path]) -> Source:
 
 
 def _own_part(source: Source, split: str, streaming: bool) -> Table:
-    parts = source.docs or _saved(source.saved or Path())
+    parts = source.docs or source.sentences or _saved(source.saved or Path())
     if split not in parts:
         raise SplitMissing(source.data, split, list(parts))
+    if source.sentences:
+        return conllu.table_of(source.sentences[split], streaming=streaming)
     table: Any = docbins.table_of(source.docs[split]) if source.docs else parts[split]
     return table.to_iterable_dataset() if streaming else table
 
@@ -192,7 +206,7 @@ def _suffix(path: Path) -> str:
 
 def _looks_local(data: str) -> bool:
     path = Path(data).expanduser()
-    known = _suffix(path) in BUILDERS or path.suffix == docbins.SUFFIX or glob.has_magic(data)
+    known = _suffix(path) in SUFFIXES or glob.has_magic(data)
     beneath = len(path.parts) > 1 and Path(path.parts[0]).exists()
     return known or beneath or data.startswith((".", "/", "~"))
 
@@ -205,7 +219,7 @@ def _beside(path: Path) -> list[str]:
     names = sorted(
         entry.name + "/" * entry.is_dir()
         for entry in seen
-        if entry.is_dir() or _suffix(entry) in {*BUILDERS, docbins.SUFFIX}
+        if entry.is_dir() or _suffix(entry) in SUFFIXES
     )
     close = get_close_matches(path.name, names, n=3)
     return close + [name for name in names if name not in close]
