@@ -244,23 +244,20 @@ class Sentiment(Stage):
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[np.ndarray]) -> None:
         """Writes; nothing else touches a doc."""
-        labels, sides = self.labels, self._sides()
-        for doc, row in zip(docs, scores, strict=True):
-            values = row.tolist()
+        if not len(scores):
+            return
+        labels, table, sides = self.labels, np.stack(scores), self._sides()
+        best = table.argmax(axis=1).tolist()
+        polarities = (table @ sides).tolist()
+        opinion = bool(sides.any())  # a stage of topics has none
+        least = self.cfg["threshold"] if self.cfg["multi_label"] else 0.0
+        for doc, values, top, side in zip(docs, table.tolist(), best, polarities, strict=True):
             doc.cats.update(zip(labels, values, strict=True))
-            best = int(row.argmax())
-            side = float(row @ sides)
-            sure = not self.cfg["multi_label"] or values[best] >= self.cfg["threshold"]
-            if sides.any():  # a stage of topics has nothing to say of it
+            if opinion:
                 doc.sentiment = side
-            doc._.set(
-                self.extension,
-                {
-                    "label": labels[best] if sure else None,
-                    "score": values[best],
-                    "polarity": side,
-                },
-            )
+            label = labels[top] if values[top] >= least else None
+            told = {"label": label, "score": values[top], "polarity": side}
+            doc._.set(self.extension, told)
 
     def _sides(self) -> np.ndarray:
         """Where each label stands between -1 and 1; all zero when nobody says."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
 from seqpipe.nets.pooling import Pool
+from seqpipe.nets.sweep import Sweep, Sweeps
 
 
 class Classifier(nn.Module):
@@ -35,6 +36,7 @@ class Classifier(nn.Module):
         self.pools = nn.ModuleList(pools)
         self.output = nn.Linear(encoder.outputs * len(pools), classes)
         self.dropout = nn.Dropout(0.0)  # the rate is the driver's: see `set_dropout`
+        self.sweeps = Sweeps()
         self.multi_label = multi_label
         self.word_dropout = word_dropout
         self.unknown = unknown
@@ -46,11 +48,17 @@ class Classifier(nn.Module):
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Scores before softmax or sigmoid: (B, C)."""
         mask = length_mask(lengths, ids.shape[1])  # (B, S)
-        x = self.dropout(self.embedding(self._with_gaps(ids)))  # (B, S, D)
-        states = self.encoder(x, lengths)  # (B, S, H)
+        states = self._states(self._with_gaps(ids), lengths)  # (B, S, H)
         pooled = torch.cat([pool(states, mask) for pool in self.pools], dim=-1)
         scores: Tensor = self.output(self.dropout(pooled))
         return scores
+
+    def _states(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        tables = self.embedding.tables()
+        if not self.training and Sweep.suits(self.encoder, tables, rows=len(ids)):
+            return self.sweeps.of(self.encoder, tables)(self.embedding.places(ids), lengths)
+        states: Tensor = self.encoder(self.dropout(self.embedding(ids)), lengths)
+        return states
 
     def loss(self, ids: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
         """Summed over the rows; targets (B, C) are one-hot or soft."""

@@ -39,19 +39,27 @@ class Embedding(nn.Module):
     def width(self) -> int:
         return self.single.embedding_dim
 
-    def forward(self, ids: Tensor, before: Tensor | None = None) -> Tensor:
-        """(B, S) to (B, S, D); `before` (B,) are the ids that precede the first column."""
-        x: Tensor = self.single(ids)
+    def tables(self) -> list[Tensor]:
+        """What is looked up; a vector is the sum of one row of each."""
+        return [self.single.weight, *([] if self.pair is None else [self.pair.weight])]
+
+    def places(self, ids: Tensor, before: Tensor | None = None) -> list[Tensor]:
+        """Where in each table, all (B, S); `before` (B,) are the ids that precede the first."""
         if self.pair is None:
-            return x
+            return [ids]
         first = torch.zeros_like(ids[:, 0]) if before is None else before
         left = torch.cat([first[:, None], ids[:, :-1]], dim=1)  # (B, S)
         both = self.joined[ids] & self.joined[left]
         bucket = ((left * self.single.num_embeddings + ids) * _SPREAD >> 16) % (
             self.pair.num_embeddings - 1
         )
-        pairs: Tensor = self.pair((bucket + 1).masked_fill(~both, 0))
-        return x + pairs
+        return [ids, (bucket + 1).masked_fill(~both, 0)]
+
+    def forward(self, ids: Tensor, before: Tensor | None = None) -> Tensor:
+        """(B, S) to (B, S, D)."""
+        singles, *pairs = self.places(ids, before)
+        x: Tensor = self.single(singles)
+        return x if self.pair is None else x + self.pair(pairs[0])
 
 
 def _table(rows: int, width: int, *, empty: int) -> nn.Embedding:

@@ -73,6 +73,10 @@ class Encoder(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
+    def input_weights(self) -> list[Tensor]:
+        """What the lowest layer multiplies its inputs by, (G, D) for each way."""
+        return [m.weight_ih_l0 for m in (self.onward[0], *self.backward_[:1])]
+
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """From (B, S, D) to (B, S, H), zero beyond each row's length."""
         mask = length_mask(lengths, x.shape[1])[:, :, None]  # (B, S, 1)

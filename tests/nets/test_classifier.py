@@ -123,6 +123,20 @@ def test_a_batch_equals_its_rows_one_by_one() -> None:
         assert torch.allclose(together[row], alone[0], atol=1e-6)
 
 
+def test_many_rows_equal_their_halves() -> None:
+    """Many go another way through the encoder than few; a changed weight counts at once."""
+    net = make_net(3).eval()
+    ids, lengths = torch.randint(4, 20, (40, 6)), torch.randint(0, 7, (40,))
+    for _ in range(2):
+        with torch.inference_mode():
+            together = net.predict(ids, lengths)
+            parts = [net.predict(ids[i : i + 10], lengths[i : i + 10]) for i in range(0, 40, 10)]
+        torch.testing.assert_close(together, torch.cat(parts), atol=1e-6, rtol=1e-5)
+        with torch.no_grad():
+            for weight in net.parameters():
+                weight.mul_(1.5)
+
+
 def test_dropped_words_read_as_unknown_while_training_only() -> None:
     net = make_net(word_dropout=1.0).eval()
     ids, lengths = torch.tensor([[5, 6, 7]]), torch.tensor([3])

@@ -1,0 +1,167 @@
+"""An encoder over many rows at once, where no gradient is asked for.
+
+Both directions share one product a step. The first layer's inputs are looked up: a table of
+embeddings times the input weights is a table too. And tanh x is written as 2 s(2x) - 1 with the
+logistic function s, which is three times as fast on a CPU; the twos are folded into the weights,
+and states are kept at half their value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from seqpipe.nets.cells import Recurrent
+from seqpipe.nets.encoder import Encoder, length_mask
+
+FEWEST_ROWS = 24  # below it torch's own kernel is faster than a loop in Python
+
+_LARGEST = 1 << 24  # numbers in all tables, 64 MB: what looking up may cost in memory
+
+
+class Sweep:
+    """The states of an encoder over the sum of one row of each table; holds for the weights that
+    it was made from."""
+
+    def __init__(self, encoder: Encoder, tables: Sequence[Tensor]) -> None:
+        ways = [encoder.onward, encoder.backward_] if encoder.bidirectional else [encoder.onward]
+        with torch.no_grad():
+            self._layers = [
+                _Layer(encoder.cell, [cast(Recurrent, way[i]) for way in ways])
+                for i in range(len(encoder.onward))
+            ]
+            gates = [self._layers[0].gates(table.expand(len(ways), -1, -1)) for table in tables]
+            gates[0] += self._layers[0].bias
+        self._ways = len(ways)
+        self._sizes = [len(table) for table in tables]
+        self._tables = [gate.flatten(0, 1) for gate in gates]  # (W * V, G) each
+
+    @staticmethod
+    def suits(encoder: Encoder, tables: Sequence[Tensor], rows: int) -> bool:
+        """Whether it may be used, and is likely to be the faster way."""
+        gates = sum(w.shape[0] for w in encoder.input_weights())
+        return (
+            rows >= FEWEST_ROWS
+            and not torch.is_grad_enabled()
+            and not tables[0].is_cuda
+            and gates * sum(map(len, tables)) <= _LARGEST
+        )
+
+    def __call__(self, places: Sequence[Tensor], lengths: Tensor) -> Tensor:
+        """From places (B, S) in each table to states (B, S, H), zero beyond each row's length."""
+        live = length_mask(lengths, places[0].shape[1]).t()  # (S, B)
+        ways = self._layers[0].ways
+        spread = [
+            torch.cat([place.t(), place.t().flip(0) + size][:ways], dim=1).unbind()
+            for place, size in zip(places, self._sizes, strict=True)
+        ]  # S times (W * B,): the second way reads from the end, in the second half of the table
+
+        def looked_up(step: int) -> Tensor:
+            found = self._tables[0].index_select(0, spread[0][step])  # (W * B, G)
+            for table, place in zip(self._tables[1:], spread[1:], strict=True):
+                found += table.index_select(0, place[step])
+            return found.view(ways, len(lengths), -1)
+
+        states = self._layers[0].run(looked_up, live)  # (S, B, H)
+        for layer in self._layers[1:]:
+            states = layer.run(layer.over(states), live)
+        return states.transpose(0, 1)
+
+
+class Sweeps:
+    """The sweep of an encoder, made anew when a weight has changed."""
+
+    def __init__(self) -> None:
+        self._made_of: list[tuple[int, int]] = []
+        self._sweep: Sweep | None = None
+
+    def of(self, encoder: Encoder, tables: Sequence[Tensor]) -> Sweep:
+        made_of = [(w.data_ptr(), w._version) for w in (*tables, *encoder.parameters())]
+        if self._sweep is None or made_of != self._made_of:
+            self._sweep, self._made_of = Sweep(encoder, tables), made_of
+        return self._sweep
+
+
+class _Layer:
+    """One layer, one or two ways side by side, with its weights folded for the step of its cell."""
+
+    def __init__(self, cell: str, modules: Sequence[Recurrent]) -> None:
+        self.step = _STEPS[cell]
+        self.ways = len(modules)
+        self.width = modules[0].hidden_size
+        weights = [dict(module.named_parameters()) for module in modules]
+        scale = _scale(modules[0]).to(weights[0]["bias_ih_l0"])  # (G,)
+        self.inputs = torch.stack([w["weight_ih_l0"].t() * scale for w in weights])  # (W, D, G)
+        # twice, as the states are halves
+        self.recurrent = torch.stack([w["weight_hh_l0"].t() * scale * 2 for w in weights])
+        given = torch.stack([w["bias_ih_l0"] * scale for w in weights])[:, None]  # (W, 1, G)
+        carried = torch.stack([w["bias_hh_l0"] * scale for w in weights])[:, None]
+        # what a GRU's reset gate takes back holds the bias of the carried half
+        self.inner = carried if cell == "gru" else torch.zeros_like(carried)
+        self.bias = given if cell == "gru" else given + carried
+
+    def gates(self, x: Tensor) -> Tensor:
+        """The given half of the gates, without its bias: (W, N, D) to (W, N, G)."""
+        return torch.bmm(x, self.inputs)
+
+    def over(self, states: Tensor) -> Callable[[int], Tensor]:
+        """The gates of each step over the states (S, B, D) of the layer below."""
+        steps, rows, _ = states.shape
+        x = torch.stack([states, states.flip(0)][: self.ways]).flatten(1, 2)  # (W, S * B, D)
+        gates = (self.gates(x) + self.bias).unflatten(1, (steps, rows))
+        return lambda step: gates[:, step]
+
+    def run(self, gates: Callable[[int], Tensor], live: Tensor) -> Tensor:
+        """All steps, of which `gates` gives (W, B, G); states come back as (S, B, H)."""
+        steps, rows = live.shape
+        on = torch.stack([live, live.flip(0)][: self.ways], dim=1)  # (S, W, B)
+        ragged = (~on.flatten(1).all(dim=1)).tolist()
+        halves = self.recurrent.new_empty(steps, self.ways, rows, self.width)
+        state, memory = halves.new_zeros(2, self.ways, rows, self.width)
+        shares = on[..., None].to(halves.dtype)
+        for step, out in enumerate(halves.unbind()):
+            self.step(self, gates(step), state, memory, out)
+            state = out
+            if ragged[step]:
+                state *= shares[step]
+                memory *= shares[step]
+        ends = [halves[:, 0], halves[:, -1].flip(0)][: self.ways]
+        return torch.cat(ends, dim=-1).mul_(2)
+
+
+def _step_rnn(layer: _Layer, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
+    torch.sigmoid(gates.baddbmm_(state, layer.recurrent), out=out).sub_(0.5)
+
+
+def _step_lstm(layer: _Layer, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
+    """`memory` holds twice the cell."""
+    gates.baddbmm_(state, layer.recurrent).sigmoid_()
+    enter, keep, new, leave = gates.split(layer.width, dim=-1)
+    memory.mul_(keep).addcmul_(enter, new.sub_(0.5), value=4)
+    torch.sigmoid(memory, out=out).sub_(0.5).mul_(leave)
+
+
+def _step_gru(layer: _Layer, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
+    carried = torch.baddbmm(layer.inner, state, layer.recurrent)  # (W, B, 3 H)
+    reset, keep = (
+        (gates[..., : -layer.width] + carried[..., : -layer.width]).sigmoid_().chunk(2, dim=-1)
+    )
+    new = gates[..., -layer.width :].addcmul_(reset, carried[..., -layer.width :])
+    torch.lerp(new.sigmoid_().sub_(0.5), state, keep, out=out)
+
+
+_STEPS: dict[str, Callable[[_Layer, Tensor, Tensor, Tensor, Tensor], None]] = {
+    "rnn": _step_rnn,
+    "lstm": _step_lstm,
+    "gru": _step_gru,
+}
+
+
+def _scale(module: Recurrent) -> Tensor:
+    """2 where a gate goes through tanh, 1 where it goes through the logistic function."""
+    width = module.hidden_size
+    tanh = {nn.RNN: [2], nn.LSTM: [1, 1, 2, 1], nn.GRU: [1, 1, 2]}[type(module)]
+    return torch.tensor(tanh, dtype=torch.float32).repeat_interleave(width)
