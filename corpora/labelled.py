@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqpipe.corpora.sources import carve, column_names, open_split
-from seqpipe.errors import ColumnMissing, DataEmpty, SettingError, SourceUnreadable
+from seqpipe.corpora.sources import carve, open_split
+from seqpipe.corpora.walk import Columns, Walk, mixed
+from seqpipe.errors import DataEmpty, SettingError
 
 if TYPE_CHECKING:
     from seqpipe.corpora.sources import Table
-
-Columns: TypeAlias = Mapping[str, Sequence[Any]]
-
-BATCH = 1000  # rows fetched at once: arrow gives single rows twenty times slower
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,37 +77,33 @@ class LabelledRows:
         label: str | None = "label",
         limit: int = 0,
     ) -> None:
-        with _readable(data):
-            columns = column_names(table)
-        for column in (text, label):
-            if column is not None and column not in columns:
-                raise ColumnMissing(data, column, columns)
+        self._columns = [text] if label is None else list(dict.fromkeys([text, label]))
+        self._walk = Walk(table, data=data, needed=self._columns, limit=limit)
         self.data, self.text, self.label, self.limit = data, text, label, limit
-        self.streaming = not hasattr(table, "num_rows")
+        self.streaming = self._walk.streaming
         self.skipped = 0
         self._warned = False
-        self._table = table
-        self._name = _namer(label_names(table, label) if label else ())
+        self._known = label_names(table, label) if label else ()
+        self._name = _namer(self._known)
 
     def __iter__(self) -> Iterator[Row]:
-        return self._usable(self._in_order([self.text, self.label]))
+        return self._usable(self._walk.in_order(self._columns))
 
     def shuffled(self, *, seed: int, epoch: int = 0, buffer: int = 10_000) -> Iterator[Row]:
         """Every row once, in an order that (seed, epoch) decide; a stream fills a buffer."""
         random = np.random.default_rng([seed, epoch])
         if self.streaming:
-            return _mixed(self._usable(self._shards(random)), random, buffer)
-        return self._usable(self._picked(random.permutation(self._size())))
+            return mixed(self._usable(self._walk.shards(random)), random, buffer)
+        return self._usable(self._walk.picked(random.permutation(self._walk.size()), self._columns))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """All names: a ClassLabel's, else those found in the column, else (a stream) none."""
         if self.label is None:
             return ()
-        known = label_names(self._table, self.label)
-        if known or self.streaming:  # a stream is not walked twice for its labels
-            return known
-        values = (v for part in self._in_order([self.label]) for v in part[self.label])
+        if self._known or self.streaming:  # a stream is not walked twice for its labels
+            return self._known
+        values = (v for part in self._walk.in_order([self.label]) for v in part[self.label])
         found = {name for value in values for name in _labels(value, self._name) or ()}
         return tuple(_sorted(found))
 
@@ -139,37 +130,6 @@ class LabelledRows:
             message = f"{self.data!r}: {self.skipped} of {seen} rows skipped, without {wanted}."
             warnings.warn(message, stacklevel=2)
 
-    def _in_order(self, columns: Sequence[str | None]) -> Iterator[Columns]:
-        if self.streaming:
-            return self._streamed(self._head())
-        return self._picked(np.arange(self._size()), columns)
-
-    def _picked(self, order: Any, columns: Sequence[str | None] = ()) -> Iterator[Columns]:
-        wanted = dict.fromkeys(c for c in columns or (self.text, self.label) if c is not None)
-        table = self._table.select_columns(list(wanted))
-        for start in range(0, len(order), BATCH):
-            yield table[order[start : start + BATCH]]
-
-    def _streamed(self, table: Any) -> Iterator[Columns]:
-        with _readable(self.data):
-            yield from table.iter(batch_size=BATCH)
-
-    def _shards(self, random: np.random.Generator) -> Iterator[Columns]:
-        """A stream's files in random order; `IterableDataset.shuffle` ends in a sleep of 5 s."""
-        if self.limit:
-            yield from self._streamed(self._head())
-            return
-        count = self._table.num_shards
-        for index in random.permutation(count):
-            yield from self._streamed(self._table.shard(num_shards=count, index=int(index)))
-
-    def _head(self) -> Any:
-        return self._table.take(self.limit) if self.limit else self._table
-
-    def _size(self) -> int:
-        rows = int(self._table.num_rows)
-        return min(rows, self.limit) if self.limit else rows
-
 
 def label_names(table: Table, column: str) -> tuple[str, ...]:
     """The names a ClassLabel column, or a list of them, carries; nothing for any other."""
@@ -178,26 +138,6 @@ def label_names(table: Table, column: str) -> tuple[str, ...]:
         feature = feature[0]
     inner = getattr(feature, "feature", feature)
     return tuple(getattr(inner, "names", None) or ())
-
-
-def _mixed(rows: Iterator[Row], random: np.random.Generator, size: int) -> Iterator[Row]:
-    """A stream in random order as far as a buffer of `size` rows reaches."""
-    held = list(islice(rows, max(size, 1)))
-    for row in rows:
-        place = int(random.integers(len(held)))
-        yield held[place]
-        held[place] = row
-    for place in random.permutation(len(held)):
-        yield held[place]
-
-
-@contextmanager
-def _readable(data: str) -> Iterator[None]:
-    """A damaged file shows only when its stream is read."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        raise SourceUnreadable(data, str(error).splitlines()[0]) from error
 
 
 def _namer(names: Sequence[str]) -> Callable[[Any], str | None]:
