@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
 from seqpipe.nets.pooling import Pool
-from seqpipe.nets.sweep import Sweep, Sweeps
+from seqpipe.nets.sweep import Sweeps
 
 
 class Classifier(nn.Module):
@@ -54,9 +54,9 @@ class Classifier(nn.Module):
         return scores
 
     def _states(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        tables = self.embedding.tables()
-        if not self.training and Sweep.suits(self.encoder, tables, rows=len(ids)):
-            return self.sweeps.of(self.encoder, tables)(self.embedding.places(ids), lengths)
+        if not self.training and self.sweeps.suits(self.encoder, self.embedding, rows=len(ids)):
+            sweep = self.sweeps.of(self.encoder, self.embedding)
+            return sweep(self.embedding.places(ids), lengths)
         states: Tensor = self.encoder(self.dropout(self.embedding(ids)), lengths)
         return states
 

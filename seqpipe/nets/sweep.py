@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from seqpipe.nets.cells import Recurrent
+from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
 
 FEWEST_ROWS = 24  # below it torch's own kernel is faster than a loop in Python
@@ -39,17 +40,6 @@ class Sweep:
         self._sizes = [len(table) for table in tables]
         self._tables = [gate.flatten(0, 1) for gate in gates]  # (W * V, G) each
 
-    @staticmethod
-    def suits(encoder: Encoder, tables: Sequence[Tensor], rows: int) -> bool:
-        """Whether it may be used, and is likely to be the faster way."""
-        gates = sum(w.shape[0] for w in encoder.input_weights())
-        return (
-            rows >= FEWEST_ROWS
-            and not torch.is_grad_enabled()
-            and not tables[0].is_cuda
-            and gates * sum(map(len, tables)) <= _LARGEST
-        )
-
     def __call__(self, places: Sequence[Tensor], lengths: Tensor) -> Tensor:
         """From places (B, S) in each table to states (B, S, H), zero beyond each row's length."""
         live = length_mask(lengths, places[0].shape[1]).t()  # (S, B)
@@ -72,16 +62,27 @@ class Sweep:
 
 
 class Sweeps:
-    """The sweep of an encoder, made anew when a weight has changed."""
+    """The sweep of an encoder over an embedding, made anew when a weight has changed."""
 
     def __init__(self) -> None:
         self._made_of: list[tuple[int, int]] = []
         self._sweep: Sweep | None = None
 
-    def of(self, encoder: Encoder, tables: Sequence[Tensor]) -> Sweep:
-        made_of = [(w.data_ptr(), w._version) for w in (*tables, *encoder.parameters())]
+    def suits(self, encoder: Encoder, embedding: Embedding, *, rows: int) -> bool:
+        """Whether it may be used for so many rows, and is likely to be the faster way."""
+        gates = sum(weight.shape[0] for weight in encoder.input_weights())
+        return (
+            rows >= FEWEST_ROWS
+            and not torch.is_grad_enabled()
+            and not embedding.single.weight.is_cuda
+            and gates * embedding.rows <= _LARGEST
+        )
+
+    def of(self, encoder: Encoder, embedding: Embedding) -> Sweep:
+        weights = (*embedding.parameters(), *encoder.parameters())
+        made_of = [(w.data_ptr(), w._version) for w in weights]
         if self._sweep is None or made_of != self._made_of:
-            self._sweep, self._made_of = Sweep(encoder, tables), made_of
+            self._sweep, self._made_of = Sweep(encoder, embedding.tables()), made_of
         return self._sweep
 
 

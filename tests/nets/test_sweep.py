@@ -84,45 +84,57 @@ def test_large_sums_do_not_overflow(cell: Cell) -> None:
         )
 
 
+def make_embedding() -> Embedding:
+    return Embedding(pieces=11, width=5, kinds=[0, 1] * 5 + [2], marks=3)
+
+
 def test_a_sweep_is_kept_until_a_weight_changes() -> None:
-    encoder, tables, sweeps = make_encoder("lstm"), make_tables(), Sweeps()
-    first = sweeps.of(encoder, tables)
-    assert sweeps.of(encoder, tables) is first
+    encoder, embedding, sweeps = make_encoder("lstm"), make_embedding(), Sweeps()
+    first = sweeps.of(encoder, embedding)
+    assert sweeps.of(encoder, embedding) is first
     with torch.no_grad():
         encoder.onward[0].weight_hh_l0.mul_(2)
-    second = sweeps.of(encoder, tables)
+    second = sweeps.of(encoder, embedding)
     assert second is not first
-    tables[1][0] += 1
-    assert sweeps.of(encoder, tables) is not second
+    assert embedding.kind is not None
+    with torch.no_grad():
+        embedding.kind.weight.add_(1)
+    assert sweeps.of(encoder, embedding) is not second
 
 
 def test_where_it_suits() -> None:
-    encoder, tables = make_encoder("lstm"), make_tables()
-    assert not Sweep.suits(encoder, tables, rows=FEWEST_ROWS), "gradients are wanted"
+    encoder, embedding, sweeps = make_encoder("lstm"), make_embedding(), Sweeps()
+    assert not sweeps.suits(encoder, embedding, rows=FEWEST_ROWS), "gradients are wanted"
     with torch.no_grad():
-        assert Sweep.suits(encoder, tables, rows=FEWEST_ROWS)
-        assert not Sweep.suits(encoder, tables, rows=FEWEST_ROWS - 1)
-        large = [torch.empty(1 << 20, 5)]
-        assert not Sweep.suits(encoder, large, rows=FEWEST_ROWS), "two gigabytes of tables"
+        assert sweeps.suits(encoder, embedding, rows=FEWEST_ROWS)
+        assert not sweeps.suits(encoder, embedding, rows=FEWEST_ROWS - 1)
+        large = Embedding(pieces=1 << 20, width=5)
+        assert not sweeps.suits(encoder, large, rows=FEWEST_ROWS), "its tables fill 200 MB"
 
 
 def test_a_copy_of_a_net_has_a_sweep_of_its_own() -> None:
-    sweeps, tables = Sweeps(), make_tables()
-    encoder = make_encoder("gru")
-    sweeps.of(encoder, tables)
+    sweeps, encoder, embedding = Sweeps(), make_encoder("gru"), make_embedding()
+    sweeps.of(encoder, embedding)
     other = copy.deepcopy(encoder)
     with torch.no_grad():
         for weight in other.parameters():
             weight.zero_()
-        states = copy.deepcopy(sweeps).of(other, tables)(
-            draw(tables, 3, 2), torch.tensor([2, 2, 2])
-        )
+        places = embedding.places(torch.randint(0, 33, (3, 2)))
+        states = copy.deepcopy(sweeps).of(other, embedding)(places, torch.tensor([2, 2, 2]))
     assert not states.any()
 
 
-def test_the_sum_of_an_embeddings_tables_is_its_vector() -> None:
-    embedding = Embedding(pieces=9, width=5, pairs=7, joined=[False] * 4 + [True] * 5)
-    ids = torch.randint(0, 9, (4, 6))
-    places = embedding.places(ids)
-    found = sum(t[p] for t, p in zip(embedding.tables(), places, strict=True))
+@pytest.mark.parametrize("pairs", [0, 7])
+@pytest.mark.parametrize("kinds", [[], [0, 1, 2] * 3])
+@pytest.mark.parametrize("marks", [1, 4])
+def test_the_sum_of_an_embeddings_tables_is_its_vector(
+    pairs: int, kinds: list[int], marks: int
+) -> None:
+    joined = [False] * 4 + [True] * 5
+    embedding = Embedding(pieces=9, width=5, pairs=pairs, joined=joined, kinds=kinds, marks=marks)
+    ids = torch.randint(0, 9 * marks, (4, 6))
+    found = torch.zeros(4, 6, 5)
+    for table, place in zip(embedding.tables(), embedding.places(ids), strict=True):
+        found = found + table[place]
     torch.testing.assert_close(found, embedding(ids))
+    assert embedding.rows == sum(map(len, embedding.tables()))
