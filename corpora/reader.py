@@ -4,17 +4,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
 
 from seqpipe.corpora.docbins import read_docs
 from seqpipe.corpora.labelled import LabelledRows, Row, cut, labelled_rows
 from seqpipe.corpora.sources import Source, held_out, locate
+from seqpipe.corpora.walk import mixed
 from seqpipe.errors import SplitMissing
+
+Item = TypeVar("Item")
 
 
 def read_dataset(
@@ -70,20 +73,30 @@ class Order:
     seed: int
     buffer: int
 
+    def mixed(self, items: Iterable[Item], *, epoch: int, streaming: bool) -> Iterable[Item]:
+        """The items of an epoch; those of a stream are never all held."""
+        if not self.shuffle:
+            return items
+        random = np.random.default_rng([self.seed, epoch])
+        if streaming:
+            return mixed(iter(items), random, self.buffer)
+        held = list(items)
+        return (held[place] for place in random.permutation(len(held)))
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A share of docs that is held out, and whether it is what is wanted."""
+    """A share of docs or texts that is held out, and whether it is what is wanted."""
 
     share: float
     inside: bool
 
-    def select(self, docs: Iterator[Doc]) -> Iterable[Doc]:
+    def select(self, items: Iterable[Item]) -> Iterable[Item]:
         if not self.share:
-            return docs
-        every = list(docs)
+            return items
+        every = list(items)
         held = held_out(len(every), share=self.share)
-        return [doc for doc, out in zip(every, held, strict=True) if out == self.inside]
+        return [item for item, out in zip(every, held, strict=True) if out == self.inside]
 
 
 class RowsCorpus:
@@ -124,19 +137,13 @@ class DocsCorpus:
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         self._calls += 1
-        docs = self._held.select(read_docs(self._files, nlp.vocab))
+        held = self._held.select(read_docs(self._files, nlp.vocab))
+        docs = islice(held, self._limit or None)
         return (
             Example(nlp.make_doc(doc.text), doc)
-            for doc in self._ordered(islice(docs, self._limit or None), self._calls - 1)
+            for doc in self._order.mixed(docs, epoch=self._calls - 1, streaming=False)
             if len(doc)
         )
-
-    def _ordered(self, docs: Iterator[Doc], epoch: int) -> Iterable[Doc]:
-        if not self._order.shuffle:
-            return docs
-        held = list(docs)
-        random = np.random.default_rng([self._order.seed, epoch])
-        return (held[place] for place in random.permutation(len(held)))
 
 
 def _example(nlp: Language, text: str, cats: dict[str, float]) -> Example:

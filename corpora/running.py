@@ -6,13 +6,17 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.corpora.docbins import read_docs
+from seqpipe.corpora.sources import locate, open_split
 from seqpipe.corpora.walk import Columns, Walk
-from seqpipe.errors import DataEmpty, listed
+from seqpipe.errors import DataEmpty, SplitMissing, listed
 from seqpipe.text.segments import Spans, locate_tokens, words_of
 
 if TYPE_CHECKING:
@@ -69,6 +73,35 @@ def passages(
         text=text,
         tokens=tokens,
         sentences=sentences,
+        group=group,
+    )
+
+
+def open_passages(
+    data: str,
+    *,
+    split: str,
+    text: str = "text",
+    tokens: str = "tokens",
+    sentences: bool = True,
+    limit: int = 0,
+    group: int = 100,
+    streaming: bool = False,
+    revision: str | None = None,
+) -> Passages | DocPassages:
+    """The running texts of one part of a data set, or the docs of `.spacy` files as such."""
+    source = locate(data)
+    if source.docs:
+        if split not in source.docs:
+            raise SplitMissing(data, split, list(source.docs))
+        return DocPassages(data, source.docs[split], limit=limit)
+    return passages(
+        open_split(data, split=split, streaming=streaming, revision=revision),
+        data=data,
+        text=text,
+        tokens=tokens,
+        sentences=sentences,
+        limit=limit,
         group=group,
     )
 
@@ -213,13 +246,32 @@ class _Growing:
         return " " if space else ""
 
 
+class DocPassages:
+    """The docs of `.spacy` files as running texts; `limit` is how many of the first docs."""
+
+    skipped = 0  # a doc's tokens always make up its text
+
+    def __init__(self, data: str, files: Sequence[Path], *, limit: int = 0) -> None:
+        self.data, self._files, self._limit = data, files, limit
+
+    def __iter__(self) -> Iterator[Passage]:
+        from spacy.vocab import Vocab
+
+        docs = read_docs(self._files, Vocab())
+        found = False
+        for passage in passages_of(islice(docs, self._limit or None)):
+            yield passage
+            found = True
+        if not found:
+            raise DataEmpty(self.data, "doc with a token")
+
+
 def passages_of(docs: Iterable[Doc]) -> Iterator[Passage]:
-    """The texts of docs with their tokens, white space aside; starts where they are annotated."""
+    """The texts of docs that have any, with their tokens; starts where they are annotated."""
     for doc in docs:
-        kept = [token for token in doc if not token.is_space]
-        ends = [(token.idx, token.idx + len(token)) for token in kept]
-        spans = np.array(ends, np.int64).reshape(-1, 2)
-        yield Passage(doc.text, spans, _starts_of(doc))
+        spans = [(token.idx, token.idx + len(token)) for token in doc if not token.is_space]
+        if spans:
+            yield Passage(doc.text, np.array(spans, np.int64), _starts_of(doc))
 
 
 def _starts_of(doc: Doc) -> NDArray[np.bool_] | None:

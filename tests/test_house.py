@@ -29,7 +29,7 @@ REGISTERED = {
     "architectures": ["seqpipe.Classifier.v1"],
     "factories": ["seqpipe_sentiment"],
     "misc": ["seqpipe.Codec.v1"],
-    "readers": ["seqpipe.Dataset.v1"],
+    "readers": ["seqpipe.Dataset.v1", "seqpipe.Tokens.v1"],
     "schedules": ["seqpipe.WarmupDecay.v1"],
     "scorers": ["seqpipe.sentiment_scorer.v1"],
 }
