@@ -7,11 +7,11 @@ from pathlib import Path
 from seqpipe.errors import SourceMissing
 
 PREFIX = "bundled:"
-BUNDLED = ("reviews_en", "reviews_zh")
+BUNDLED = ("reviews_en", "reviews_zh", "sentences_en", "sentences_zh")
 
 
 def bundled(name: str) -> Path:
-    """The folder of a bundled corpus, with `train.jsonl` and `validation.jsonl`."""
+    """The folder of a bundled corpus, with its parts `train` and `validation`."""
     name = name.removeprefix(PREFIX)
     if name not in BUNDLED:
         raise SourceMissing(PREFIX + name, near=[PREFIX + known for known in BUNDLED])

@@ -1,14 +1,16 @@
-"""Writes the bundled reviews from lists of words and sentence patterns, the same for a seed.
+"""Writes the bundled corpora from lists of words and sentence patterns, the same for a seed.
 
     python -m seqpipe.corpora.grow FOLDER
 
-A review is about one thing (a hotel, a phone ...) and says one or two things of its parts; in a
-contrast the last clause decides. What begins with `*` in the lists, and one in five pairs of a
-part and an adjective, is kept for the validation part: each of its reviews holds some of that.
+The running text is written by `seqpipe.corpora.sentences`, the reviews here. A review is about one
+thing (a hotel, a phone ...) and says one or two things of its parts; in a contrast the last clause
+decides. What begins with `*` in the lists, and one in five pairs of a part and an adjective, is
+kept for the validation part: each of its reviews holds some of that.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import sys
@@ -20,25 +22,23 @@ from random import Random
 from typing import Any
 from zlib import crc32
 
+from seqpipe.corpora.bundled import BUNDLED
 from seqpipe.corpora.languages import LANGUAGES, Language, Said
+from seqpipe.corpora.picking import NEW, Picker
+from seqpipe.corpora.sentences import TONGUES, Row, grow_sentences
 
 SEED = 20
 ROWS = {"train": 2200, "validation": 400}
 NAMES = {True: "positive", False: "negative"}
 
-NEW = 0.25  # how often a validation review takes what training never shows, where there is some
 
-
-@dataclass
-class Author:
+@dataclass(kw_only=True)
+class Author(Picker):
     """Writes one review; `new` tells whether it holds anything kept from training."""
 
     words: Mapping[str, Any]
     language: Language
-    random: Random
-    held: bool
     kept: frozenset[str]
-    new: bool = False
     used: set[str] = field(default_factory=set)
     domain: str = ""
     voice: Mapping[str, str] = field(default_factory=dict)
@@ -115,13 +115,6 @@ class Author:
             return self.random.choice(fresh).lstrip("*")
         return self.random.choice(known)
 
-    def pick(self, options: Sequence[str]) -> str:
-        fresh = [option for option in options if option.startswith("*")]
-        if self.held and fresh and self.random.random() < NEW / 2:
-            self.new = True
-            return self.random.choice(fresh)[1:]
-        return self.random.choice([option for option in options if option not in fresh])
-
     def weighed(self, kinds: Sequence[str], weights: Sequence[int]) -> str:
         return self.random.choices(kinds, weights)[0]
 
@@ -140,28 +133,42 @@ class Author:
 
 
 def grow(name: str, folder: Path, *, seed: int = SEED) -> None:
-    """Writes `train.jsonl` and `validation.jsonl` of one bundled corpus."""
+    """Writes `train` and `validation` of one bundled corpus."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if name in TONGUES:
+        for split, rows in grow_sentences(name, seed).items():
+            _write(folder / f"{split}.jsonl.gz", rows)
+    else:
+        for split, rows in grow_reviews(name, seed).items():
+            _write(folder / f"{split}.jsonl", rows)
+
+
+def grow_reviews(name: str, seed: int) -> dict[str, list[Row]]:
     language = LANGUAGES[name]
     words = json.loads((Path(__file__).parent / "data" / language.words).read_text("utf-8"))
     random, kept, seen = Random(seed), kept_pairs(words), set[str]()
-    folder.mkdir(parents=True, exist_ok=True)
+    parts: dict[str, list[Row]] = {}
     for split, count in ROWS.items():
-        rows: list[dict[str, str]] = []
+        rows = parts[split] = []
         while len(rows) < count:
-            author = Author(words, language, random, split != "train", kept)
+            author = Author(
+                words=words, language=language, random=random, held=split != "train", kept=kept
+            )
             good = len(rows) % 2 == 0
             text = author.review(good)
             if author.new == author.held and text not in seen and language.fits(text):
                 seen.add(text)
                 rows.append({"text": language.written(text, random), "label": NAMES[good]})
         random.shuffle(rows)
-        _write(folder / f"{split}.jsonl", rows)
+    return parts
 
 
-def _write(target: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    partial = target.with_suffix(".partial")
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    partial.write_text("".join(lines), encoding="utf-8", newline="\n")
+def _write(target: Path, rows: Sequence[Row]) -> None:
+    """Packed where the name says so, with no time and no name inside: the same bytes every time."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    content = text.encode("utf-8")
+    partial = target.with_name(target.name + ".partial")
+    partial.write_bytes(gzip.compress(content, mtime=0) if target.suffix == ".gz" else content)
     partial.replace(target)
 
 
@@ -190,7 +197,7 @@ def kept_pairs(words: Mapping[str, Any]) -> frozenset[str]:
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "data"
-    for name in LANGUAGES:
+    for name in BUNDLED:
         grow(name, folder / name)
 
 
