@@ -252,6 +252,7 @@ def training(data: Path, models: dict[str, Path], repeats: int) -> None:
 
 def our_epoch(stage: Any, encoded: Sequence[Any], labels: Any) -> None:
     from seqpipe.cli._trainee import whole_bucket
+    from seqpipe.components._stage import Lessons
     from seqpipe.text.batches import shuffled
     from seqpipe.train.learner import Step
 
@@ -260,7 +261,8 @@ def our_epoch(stage: Any, encoded: Sequence[Any], labels: Any) -> None:
     how = Step(learn_rate=1e-3, weight_decay=0.01, clip=5.0, average=True)
     for rows in shuffled(lengths, budget=4096, rows=32, seed=0, epoch=0):
         some = [encoded[i] for i in rows.tolist()]
-        stage.learn(some, targets[rows], drop=0.5, buckets=whole_bucket(rows))
+        lessons = Lessons(some, list(targets[rows]))
+        stage.learn(lessons, drop=0.5, buckets=whole_bucket(rows))
         stage.shim.learner.step(how)
 
 

@@ -50,6 +50,14 @@ def make_codec_recipe(unit: str, size: int, min_count: int, lower: bool) -> Code
 
 
 @dataclass(frozen=True)
+class Lessons:
+    """Encoded rows, and what the net should say of each."""
+
+    rows: Sequence[Ids]
+    answers: Sequence[np.ndarray]
+
+
+@dataclass(frozen=True)
 class Buckets:
     """How many rows, and how many cells of a padded batch, run side by side."""
 
@@ -115,8 +123,10 @@ class Stage(TrainablePipe):
         """The sizes its net is built with, known after `initialize` and after loading."""
         raise NotImplementedError
 
-    def targets(self, examples: Sequence[Example]) -> np.ndarray:
-        """What the net should have said, a row an example; a row of NaN does not count."""
+    answers = "<f4"  # the numbers that a net of this stage should say
+
+    def lessons(self, examples: Sequence[Example]) -> Lessons:
+        """What there is to learn in these examples."""
         raise NotImplementedError
 
     # Reading and predicting -----------------------------------------------------------------
@@ -143,6 +153,11 @@ class Stage(TrainablePipe):
         """One result a row out of what the net gave for a batch."""
         return list(found.cpu().numpy())
 
+    def written(self, docs: Sequence[Doc], found: Any) -> Sequence[Doc]:
+        """The docs with what was found; a stage that makes docs anew gives those."""
+        self.set_annotations(docs, found)
+        return docs
+
     def __call__(self, doc: Doc) -> Doc:
         for annotated in self._annotate([doc]):
             return annotated
@@ -156,14 +171,14 @@ class Stage(TrainablePipe):
     def _annotate(self, docs: List[Doc]) -> Iterator[Doc]:
         """All the docs at once, or, where that fails, half of them at a time."""
         try:
-            self.set_annotations(docs, self.predict(docs))
+            written = self.written(docs, self.predict(docs))
         except Exception as error:
             if len(docs) == 1:
                 self.get_error_handler()(self.name, self, docs, error)
                 return
             failed = error
         else:
-            yield from docs
+            yield from written
             return
         _free(failed)
         half = len(docs) // 2
@@ -208,30 +223,25 @@ class Stage(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, f"{type(self).__name__}.update")
-        encoded = self.encode([example.predicted for example in examples])
-        losses[self.name] += self.learn(encoded, self.targets(examples), drop=drop)
+        losses[self.name] += self.learn(self.lessons(examples), drop=drop)
         if sgd:
             self.finish_update(sgd)
         return losses
 
     def learn(
         self,
-        encoded: Sequence[Ids],
-        targets: np.ndarray,
+        lessons: Lessons,
         *,
         drop: float,
         buckets: Optional[Buckets] = None,
     ) -> float:
-        """The same for rows that were encoded before; gives their mean loss."""
-        buckets = buckets or self.buckets
-        counts = ~np.isnan(targets).all(axis=1)
-        rows = [ids[: self.longest] for ids, count in zip(encoded, counts, strict=True) if count]
-        if not rows:
+        """The same for what was made of examples before; gives the mean loss."""
+        if not lessons.rows:
             return 0.0
-        loss = self.shim.learn(
-            rows, targets[counts], drop=drop, budget=buckets.budget, rows=buckets.rows
+        buckets = buckets or self.buckets
+        return self.shim.learn(
+            lessons.rows, lessons.answers, drop=drop, budget=buckets.budget, rows=buckets.rows
         )
-        return loss / len(rows)
 
     def finish_update(self, sgd: Optimizer) -> None:
         """One step of AdamW over all that `update` has gathered."""

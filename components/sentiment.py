@@ -15,7 +15,14 @@ from thinc.api import Model
 from torch import nn
 
 from seqpipe.bridge import make_model
-from seqpipe.components._stage import CodecRecipe, Reads, Stage, read_defaults, set_extension
+from seqpipe.components._stage import (
+    CodecRecipe,
+    Lessons,
+    Reads,
+    Stage,
+    read_defaults,
+    set_extension,
+)
 from seqpipe.errors import LabelsFixed, LabelsTooFew, LabelUnknown, SettingError
 from seqpipe.nets.cells import Cell
 from seqpipe.nets.classifier import Classifier
@@ -311,6 +318,14 @@ class Sentiment(Stage):
         if label not in self.labels:
             raise LabelUnknown(self.name, label, self.labels)
         return self.labels.index(label)
+
+    def lessons(self, examples: Sequence[Example]) -> Lessons:
+        """A row each, for those that say anything."""
+        encoded = self.encode([example.predicted for example in examples])
+        told = self.targets(examples)
+        known = ~np.isnan(told).all(axis=1)
+        rows = [ids[: self.longest] for ids, k in zip(encoded, known, strict=True) if k]
+        return Lessons(rows, list(told[known]))
 
     def targets(self, examples: Sequence[Example]) -> np.ndarray:
         """Probabilities (N, C); NaN where an example does not say."""

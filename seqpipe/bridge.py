@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from seqpipe.errors import CheckpointError, DeviceMissing, NotInitialized
 from seqpipe.nets.classifier import set_dropout
-from seqpipe.text.batches import collate, plan
+from seqpipe.text.batches import collate, collate_answers, plan
 from seqpipe.text.codec import Ids
 from seqpipe.text.rows import Rows
 from seqpipe.train.learner import Learner, Step, Taken
@@ -109,28 +109,30 @@ class NetShim(Shim):
     def learn(
         self,
         encoded: Sequence[Ids],
-        targets: NDArray[np.float32],
+        answers: Sequence[NDArray[Any]],
         *,
         drop: float,
         budget: int,
         rows: int,
     ) -> float:
-        """Adds the gradients of these rows; returns their loss, summed over the rows."""
+        """Adds the gradients of these rows; returns the mean loss of their answers."""
         net, device, learner = self.net, self.device, self.learner
         set_dropout(net, drop)
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
         losses: list[Tensor] = []
+        counts: list[int] = []
         net.train()
         try:
             for places in plan(lengths, budget=budget, rows=rows):
                 batch = collate(encoded, places)
-                wanted = torch.from_numpy(targets[places]).to(device)
+                wanted = collate_answers(answers, places).to(device)
                 loss = net.loss(batch.ids.to(device), batch.lengths.to(device), wanted)
-                learner.accumulate(loss, len(places))
+                counts.append(net.answers(batch.lengths))
+                learner.accumulate(loss, counts[-1])
                 losses.append(loss.detach())
         finally:
             net.eval()
-        return float(sum(loss.item() for loss in losses))
+        return float(sum(loss.item() for loss in losses)) / max(sum(counts), 1)
 
     def finish_update(self, optimizer: Optimizer) -> Taken:
         """Takes the step that thinc's optimizer describes."""

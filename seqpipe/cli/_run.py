@@ -37,7 +37,7 @@ from seqpipe.cli._trainee import StageTrainee, only_stage
 from seqpipe.errors import CheckpointError, DataEmpty, OutputInUse, SettingError, listed
 from seqpipe.files import sweep, written, written_folder
 from seqpipe.text.batches import shuffled
-from seqpipe.text.rows import Rows
+from seqpipe.text.rows import Rows, RowsWriter
 from seqpipe.train.checkpoint import load_checkpoint
 from seqpipe.train.loop import Loop, Plan, Validation, Watcher
 
@@ -70,7 +70,7 @@ class Run:
         self.facts = output / "run.json"
         self.start = self.folder / "start"
         self.rows = self.folder / "rows"
-        self.targets = self.folder / "targets.npy"
+        self.answers = self.folder / "answers"
         self.checkpoint = self.folder / "checkpoint.safetensors"
         self._resumed = False
 
@@ -141,21 +141,18 @@ class Run:
         corpora = resolve_dot_names(filled, names)
         nlp = _initialized(config, lambda: corpora[0](reader))
         _, stage = only_stage(nlp)
-        targets: list[NDArray[np.float32]] = []
-
-        def encoded() -> Iterator[Any]:
+        with (
+            RowsWriter(self.rows) as encoded,
+            RowsWriter(self.answers, dtype=stage.answers) as answers,
+        ):
             for some in _portions(corpora[0](reader)):
-                wanted = stage.targets(some)
-                known = ~np.isnan(wanted).all(axis=1)
-                targets.append(wanted[known])
-                ids = stage.encode([example.predicted for example in some])
-                yield from (row[: stage.longest] for row, k in zip(ids, known, strict=True) if k)
-
-        rows = Rows.write(self.rows, encoded())
+                lessons = stage.lessons(some)
+                for row, answer in zip(lessons.rows, lessons.answers, strict=True):
+                    encoded.add(row)
+                    answers.add(answer)
+        rows = Rows.open(self.rows)
         if not len(rows):
             raise DataEmpty(str(filled["corpora"]["train"].get("path", "train")), "labelled row")
-        with written(self.targets) as beside, beside.open("wb") as file:
-            np.save(file, np.concatenate(targets), allow_pickle=False)
         _fit_length(nlp, rows)
         _fit_schedule(nlp, _plan(nlp.config.interpolate()), rows)
         nlp.meta["seqpipe"] = _facts(nlp, rows)
@@ -169,9 +166,7 @@ class Run:
         config = nlp.config.interpolate()
         plan = _plan(config)
         torch.manual_seed(plan.seed)
-        trainee = StageTrainee(
-            nlp, Rows.open(self.rows), np.load(self.targets, mmap_mode="r"), self.output
-        )
+        trainee = StageTrainee(nlp, Rows.open(self.rows), Rows.open(self.answers), self.output)
         position = None
         if self.checkpoint.exists():
             position = load_checkpoint(self.checkpoint, trainee.learner)

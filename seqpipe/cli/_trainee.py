@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
-from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import combine_score_weights, load_model_from_config, registry, resolve_dot_names
 
-from seqpipe.components._stage import Buckets, Stage
+from seqpipe.components._stage import Buckets, Lessons, Stage
 from seqpipe.errors import DataEmpty, UsageError, listed
 from seqpipe.files import written_folder
 from seqpipe.text.rows import Rows
@@ -48,13 +47,11 @@ def whole_bucket(rows: NDArray[np.int64]) -> Buckets:
 class StageTrainee:
     """Rows by their place, gradients and steps through the stage, validation on the dev part."""
 
-    def __init__(
-        self, nlp: Language, rows: Rows, targets: NDArray[np.float32], output: Path
-    ) -> None:
+    def __init__(self, nlp: Language, rows: Rows, answers: Rows, output: Path) -> None:
         self.nlp = nlp
         self.name, self.stage = only_stage(nlp)
         self.rows = rows
-        self.targets = targets
+        self.answers = answers
         self.output = output
         config = nlp.config.interpolate()
         training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
@@ -91,10 +88,9 @@ class StageTrainee:
         return float(self._optimizer.learn_rate)
 
     def learn(self, rows: NDArray[np.int64]) -> float:
-        encoded = [self.rows[i] for i in rows.tolist()]
-        return self.stage.learn(
-            encoded, self.targets[rows], drop=self._drop, buckets=whole_bucket(rows)
-        )
+        places = rows.tolist()
+        lessons = Lessons([self.rows[i] for i in places], [self.answers[i] for i in places])
+        return self.stage.learn(lessons, drop=self._drop, buckets=whole_bucket(rows))
 
     def step(self) -> Taken:
         taken = self.stage.shim.finish_update(self._optimizer)
@@ -113,9 +109,9 @@ class StageTrainee:
     def validate(self) -> tuple[float, Mapping[str, float]]:
         with self.learner.averaged():
             found = self.stage.predict_rows(self._encoded)
-        docs: list[Doc] = [example.predicted for example in self._dev]
-        self.stage.set_annotations(docs, found)
-        scores = self.stage.score(self._dev)
+        docs = self.stage.written([example.predicted for example in self._dev], found)
+        examples = [Example(d, eg.reference) for d, eg in zip(docs, self._dev, strict=True)]
+        scores = self.stage.score(examples)
         weights = {n: w for n, w in self._weights.items() if w and scores.get(n) is not None}
         score = sum(float(scores[n]) * w for n, w in weights.items())
         return score, {n: v for n, v in scores.items() if v is not None}

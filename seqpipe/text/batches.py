@@ -56,6 +56,17 @@ def collate(encoded: Sequence[NDArray[np.int32]] | Rows, rows: NDArray[Any]) -> 
     return Batch(torch.from_numpy(ids), torch.from_numpy(lengths), rows.astype(np.int64))
 
 
+def collate_answers(answers: Sequence[NDArray[Any]] | Rows, rows: NDArray[Any]) -> Tensor:
+    """What the net should say of these rows: as many numbers for each, or padded with -1."""
+    picked = [answers[i] for i in rows.tolist()]
+    if picked[0].dtype.kind == "f":
+        return torch.from_numpy(np.stack(picked))
+    padded = np.full((len(picked), max(max(map(len, picked)), 1)), -1, np.int64)
+    for i, row in enumerate(picked):
+        padded[i, : len(row)] = row
+    return torch.from_numpy(padded)
+
+
 def restore(parts: Iterable[tuple[NDArray[Any], Sequence[T]]], count: int) -> list[T]:
     """The results of all batches in the order in which their rows were given."""
     found: dict[int, T] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,9 +20,9 @@ _OFFSETS = "offsets.npy"
 
 
 class Rows:
-    """A sequence of rows of ids that need not fit into memory."""
+    """A sequence of rows of ids, or of other numbers, that need not fit into memory."""
 
-    def __init__(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> None:
+    def __init__(self, ids: NDArray[Any], offsets: NDArray[np.int64]) -> None:
         # Plain views: slices of a np.memmap cost three times as much.
         self.ids = np.asarray(ids)  # (all ids,)
         self.offsets = np.asarray(offsets)  # (rows + 1,), where rows begin and the last one ends
@@ -36,12 +37,9 @@ class Rows:
     @classmethod
     def write(cls, folder: Path, rows: Iterable[NDArray[np.int32]]) -> Rows:
         """Streams into the folder, holding one row at a time; what is cut short leaves no trace."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with _Column(folder / _IDS, "<i4") as ids, _Column(folder / _OFFSETS, "<i8") as offsets:
-            offsets.add(np.zeros(1))
+        with RowsWriter(folder) as writer:
             for row in rows:
-                ids.add(row)
-                offsets.add(np.array([ids.count]))
+                writer.add(row)
         return cls.open(folder)
 
     @classmethod
@@ -59,12 +57,37 @@ class Rows:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __getitem__(self, index: int) -> NDArray[np.int32]:
+    def __getitem__(self, index: int) -> NDArray[Any]:
         row = range(len(self))[index]
         return self.ids[self.offsets[row] : self.offsets[row + 1]]
 
-    def __iter__(self) -> Iterator[NDArray[np.int32]]:
+    def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self[i] for i in range(len(self)))
+
+
+class RowsWriter:
+    """Rows that come one after the other; the files stand when all have come."""
+
+    def __init__(self, folder: Path, *, dtype: str = "<i4") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._open = ExitStack()
+        self._ids = _Column(folder / _IDS, dtype)
+        self._offsets = _Column(folder / _OFFSETS, "<i8")
+
+    def __enter__(self) -> RowsWriter:
+        for column in (self._ids, self._offsets):
+            self._open.enter_context(column)
+        self._offsets.add(np.zeros(1))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: Any
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def add(self, row: NDArray[Any]) -> None:
+        self._ids.add(row)
+        self._offsets.add(np.array([self._ids.count]))
 
 
 class _Column:

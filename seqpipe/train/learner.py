@@ -34,7 +34,7 @@ class Taken:
 
 
 class Learner:
-    """Gradients add up in `accumulate`; `step` takes their mean over rows and moves the weights.
+    """Gradients add up in `accumulate`; `step` takes their mean and moves the weights.
 
     The step is AdamW (Loshchilov and Hutter 2019); the averages are an exponential mean of the
     weights (Polyak and Juditsky 1992) that forgets its beginnings.
@@ -48,20 +48,20 @@ class Learner:
         self.averages: list[Tensor] | None = None
         self.steps = 0
         self.skipped = 0
-        self._rows = 0
+        self._answers = 0
         self._optimizer = torch.optim.AdamW(_groups(self.weights), fused=True)
 
-    def accumulate(self, loss: Tensor, rows: int) -> None:
-        """Adds the gradients of a loss that was summed over so many rows."""
+    def accumulate(self, loss: Tensor, answers: int) -> None:
+        """Adds the gradients of a loss that was summed over so many answers."""
         torch.autograd.backward(loss)
-        self._rows += rows
+        self._answers += answers
 
     def step(self, how: Step) -> Taken:
         """Moves the weights by what has gathered; gradients that are not finite are dropped."""
         grads = [w.grad for w in self.weights if w.grad is not None]
-        if not grads or not self._rows:
+        if not grads or not self._answers:
             return Taken(0.0, skipped=True)
-        torch._foreach_mul_(grads, 1.0 / self._rows)
+        torch._foreach_mul_(grads, 1.0 / self._answers)
         norm = _norm(grads)
         taken = Taken(norm, skipped=not math.isfinite(norm))
         if taken.skipped:
@@ -141,7 +141,7 @@ class Learner:
     def _forget(self) -> None:
         """Drops the gradients that have gathered."""
         self._optimizer.zero_grad()
-        self._rows = 0
+        self._answers = 0
 
 
 def _groups(weights: list[nn.Parameter]) -> list[dict[str, object]]:
