@@ -292,7 +292,7 @@ def doc_of(vocab: Vocab, passage: Passage) -> Doc:
     """The passage as spaCy would have it: white space that is no plain space is a token."""
     from spacy.tokens import Doc
 
-    words = words_of(passage.text, passage.spans.tolist())
+    words = words_of(passage.text, passage.spans)
     if passage.starts is None:
         return Doc(vocab, words=words.words, spaces=words.spaces)
     starts = np.zeros(len(words.words), np.bool_)

@@ -52,7 +52,7 @@ _NUMBERS: Mapping[str, Callable[[Random, Tongue], str]] = {
     "month": lambda random, _: str(random.randint(1, 12)),
     "time": lambda random, _: f"{random.randint(1, 12)}:{random.randint(0, 11) * 5:02}",
     "thousand": lambda random, _: f"{random.randint(1, 60)},{random.randint(1, 99):02}0",
-    "percent": lambda random, _: random.choice(["{n1}|%", "{n1}.{n1}|%", "{n2} percent"]),
+    "percent": lambda random, _: random.choice(["{n1}|%", "{n1}.{n1}|%", "{n1} percent"]),
     "money": lambda random, _: random.choice("$$$€£") + random.choice(["|{n2}", "|{n1}.{n1}0"]),
     "phone": lambda random, tongue: tongue.phone.format(random.randint(0, 99)),
     "hanzi": lambda random, tongue: random.choice(tongue.hanzi),

@@ -178,7 +178,8 @@ def test_white_space_of_any_kind_stays(drawn: list[tuple[str, str]], last: str) 
 
 
 def test_docs_are_texts_with_their_starts() -> None:
-    words, starts = ["\n", "A", ".", "\n\n", "B"], [True, False, False, True, False]
+    words = ["\n", "A", ".", "\n\n", "B"]
+    starts: list[bool | int | None] = [True, False, False, True, False]
     known = Doc(VOCAB, words=words, spaces=[False] * 5, sent_starts=starts)
     unknown = Doc(VOCAB, words=["A", "b"])
     one, other = passages_of([known, unknown])
