@@ -1,18 +1,65 @@
-"""Tokens as stretches of a text, and the words and spaces that spaCy wants to hear of.
+"""Tokens as stretches of a text, as a label for each character, and as words and spaces of a Doc.
 
-spaCy's rule: one plain space after a token belongs to it; all other white space between two tokens
-is a token of its own, without a space after it.
+A label stands at the last character of a token. spaCy's rule for spaces: a plain one after a token
+belongs to it; all other white space between two tokens is a token of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.text.characters import Codes, blank
+
 Spans = NDArray[np.int64]  # (T, 2): where in the text each token begins and ends
+Labels = NDArray[np.int32]  # (S,): one a character
+
+INSIDE, TOKEN, SENTENCE = range(3)  # no end, the end of a token, the end of a sentence's last token
+EITHER = 3  # in a text whose sentences nobody has marked: the end of a token
+
+_SPACE, _NEWLINE = 0x20, 0x0A
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segments:
+    """The tokens of a text, and which of them begin a sentence, where that is known."""
+
+    spans: Spans
+    starts: NDArray[np.bool_] | None  # (T,)
+
+
+def labels_of(length: int, segments: Segments) -> Labels:
+    """What a tagger should say of each character of a text of so many."""
+    labels = np.full(length, INSIDE, np.int32)
+    ends = segments.spans[:, 1] - 1
+    labels[ends] = EITHER
+    if segments.starts is not None:
+        labels[ends] = np.where(np.append(segments.starts[1:], True), SENTENCE, TOKEN)
+    return labels
+
+
+def segments_of(codes: Codes, labels: NDArray[Any], *, spaces: bool) -> Segments:
+    """What a tagger has said of each character, made to fit: every character that is not white
+    space is in a token, a blank line ends a sentence, and so does the text.
+
+    `spaces` says whether a token may hold a space; more than one, or a line's end, it never holds.
+    """
+    solid = np.flatnonzero(~blank(codes))  # (N,)
+    if not len(solid):
+        return Segments(np.empty((0, 2), np.int64), np.empty(0, np.bool_))
+    gaps = np.diff(solid, append=len(codes) + 2) - 1  # white space after each
+    held = (gaps == 1) & spaces  # white space that a token may hold
+    held[:-1] &= codes[solid[:-1] + 1] == _SPACE
+    lines = np.cumsum(codes == _NEWLINE)[solid]
+    over = (labels[solid] == SENTENCE) | (np.diff(lines, append=lines[-1] + 2) > 1)
+    ends = np.flatnonzero((labels[solid] != INSIDE) | ((gaps > 0) & ~held) | over)
+    begins = solid[np.append(0, ends[:-1] + 1)]
+    spans = np.stack([begins, solid[ends] + 1], axis=1).astype(np.int64)
+    return Segments(spans, np.append(True, over[ends[:-1]]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +71,21 @@ class Words:
     kept: list[int]
 
 
-def words_of(text: str, spans: Iterable[Sequence[int]]) -> Words:
+def words_of(text: str, spans: Spans) -> Words:
     """Tokens in order, none empty, with nothing but white space between them; put together again
     the words and spaces are the text."""
+    begins, stops = spans.T.tolist() if len(spans) else ([], [])
+    gaps = [text[a:b] for a, b in zip([0, *stops], [*begins, len(text)], strict=True)]
     words: list[str] = []
     spaces: list[bool] = []
     kept: list[int] = []
-    end = 0
-    for begin, stop in spans:
-        _gap(text[end:begin], words, spaces)
+    _gap(gaps[0], words, spaces)
+    for begin, stop, gap in zip(begins, stops, gaps[1:], strict=True):
         kept.append(len(words))
         words.append(text[begin:stop])
-        spaces.append(False)
-        end = stop
-    _gap(text[end:], words, spaces)
+        spaces.append(gap == " ")
+        if len(gap) > 1 or (gap and gap != " "):
+            _gap(gap, words, spaces)
     return Words(words, spaces, kept)
 
 

@@ -1,0 +1,88 @@
+"""A tagger of every step of a row: embedding, convolution on wish, encoder, one linear output."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seqpipe.nets.embedding import Embedding
+from seqpipe.nets.encoder import Encoder, length_mask
+from seqpipe.nets.sweep import Sweeps
+
+
+class Tagger(nn.Module):
+    """From ids (B, S) to one score a class and step."""
+
+    def __init__(
+        self,
+        *,
+        embedding: Embedding,
+        encoder: Encoder,
+        classes: int,
+        conv: int = 0,
+        unit_dropout: float = 0.0,
+        unknown: int = 1,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.conv = Convolution(width=embedding.width, reach=conv) if conv else None
+        self.encoder = encoder
+        self.output = nn.Linear(encoder.outputs, classes)
+        self.dropout = nn.Dropout(0.0)  # the rate is the driver's: see `set_dropout`
+        self.sweeps = Sweeps()
+        self.unit_dropout = unit_dropout
+        self.unknown = unknown
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Scores before softmax: (B, S, C); those beyond a row's length mean nothing."""
+        states = self._states(ids, lengths)  # (B, S, H)
+        # a sweep's states lie step by step, and a product over them need not copy
+        scores: Tensor = self.output(self.dropout(states.transpose(0, 1)))
+        return scores.transpose(0, 1)
+
+    def _states(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        plain = self.conv is None and not self.training
+        if plain and self.sweeps.suits(self.encoder, self.embedding, rows=len(ids)):
+            sweep = self.sweeps.of(self.encoder, self.embedding)
+            return sweep(self.embedding.places(ids), lengths)
+        x = self.embedding(self._with_gaps(ids))  # (B, S, D)
+        if self.conv is not None:
+            x = self.conv(x * length_mask(lengths, ids.shape[1])[:, :, None])
+        states: Tensor = self.encoder(self.dropout(x), lengths)
+        return states
+
+    def loss(self, ids: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
+        """Summed over the steps; targets (B, S) are classes, or -1 where nothing is known."""
+        scores = self(ids, lengths).flatten(0, 1)  # (B * S, C)
+        return F.cross_entropy(scores, targets.flatten(), ignore_index=-1, reduction="sum")
+
+    def predict(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """The best class of each step: (B, S)."""
+        best: Tensor = self(ids, lengths).argmax(dim=-1)
+        return best
+
+    def answers(self, lengths: Tensor) -> int:
+        """Over how many a loss is summed."""
+        return int(lengths.sum())
+
+    def _with_gaps(self, ids: Tensor) -> Tensor:
+        """Some pieces read as unknown while training, their marks kept."""
+        if not (self.training and self.unit_dropout):
+            return ids
+        gaps = torch.rand(ids.shape, device=ids.device) < self.unit_dropout
+        marks = self.embedding.marks
+        return torch.where(gaps, self.unknown * marks + ids % marks, ids)
+
+
+class Convolution(nn.Module):
+    """What each piece is among its neighbours, added to what it is (He et al. 2016)."""
+
+    def __init__(self, *, width: int, reach: int) -> None:
+        super().__init__()
+        self.filter = nn.Conv1d(width, width, 2 * reach + 1, padding=reach)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, S, D) to (B, S, D)."""
+        around: Tensor = self.filter(x.transpose(1, 2)).transpose(1, 2)
+        return x + torch.relu(around)
