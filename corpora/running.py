@@ -166,7 +166,7 @@ class Passages:
             return True
         if row.doc_id is not None or growing.rows < self._group:
             return False
-        within = "newpar" in self._columns and not row.newpar
+        within = growing.paragraphs and not row.newpar
         return not within or growing.rows >= 2 * self._group
 
     def _account(self, tally: _Tally) -> None:
@@ -212,6 +212,7 @@ class _Growing:
 
     doc_id: Any = None
     rows: int = 0
+    paragraphs: bool = False  # whether it has been told where one begins
     length: int = 0
     space: bool | None = None
     texts: list[str] = field(default_factory=list)
@@ -228,6 +229,7 @@ class _Growing:
         self._append(text)
         self.doc_id, self.space = row.doc_id, row.space_after
         self.rows += 1
+        self.paragraphs |= row.newpar
 
     def passage(self) -> Passage:
         spans, starts = np.concatenate(self.spans), np.concatenate(self.starts)

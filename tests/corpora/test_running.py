@@ -72,7 +72,7 @@ def test_without_spaces_told_the_script_decides(one: str, other: str, text: str)
 
 
 def test_texts_without_documents_end_after_so_many_rows() -> None:
-    rows = [row(f"{at}", doc_id=None) for at in range(5)]
+    rows = [row(f"{at}", doc_id=None, newpar=False) for at in range(5)]
     assert texts(made(rows, group=2)) == ["0 1", "2 3", "4"]
 
 
