@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Literal, Optional, Union
+from typing import Any, Dict, List, Literal, Optional, Tuple, Union
 
 import numpy as np
 import srsly
@@ -124,6 +125,13 @@ class Stage(TrainablePipe):
         raise NotImplementedError
 
     answers = "<f4"  # the numbers that a net of this stage should say
+    extras: Tuple[str, ...] = ()  # names of what it keeps besides settings, codec and weights
+
+    def extra(self, name: str) -> bytes:
+        raise NotImplementedError
+
+    def load_extra(self, name: str, data: bytes) -> None:
+        raise NotImplementedError
 
     def lessons(self, examples: Sequence[Example]) -> Lessons:
         """What there is to learn in these examples."""
@@ -269,6 +277,12 @@ class Stage(TrainablePipe):
         self.shim.open(**self.sizes())
         self.shim.from_bytes(data)
 
+    def _write_extra(self, name: str, path: Path) -> None:
+        _write(path, self.extra(name))
+
+    def _read_extra(self, name: str, path: Path) -> None:
+        self.load_extra(name, path.read_bytes())
+
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         parts = {
             "cfg": lambda: srsly.json_dumps(self.cfg, sort_keys=True),
@@ -276,14 +290,16 @@ class Stage(TrainablePipe):
         }
         if self.shim.ready:
             parts["tokenizer"] = self._codec().to_bytes
+            parts.update({name: partial(self.extra, name) for name in self.extras})
             parts["model"] = self.shim.to_bytes
         return to_bytes(parts, list(exclude))
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "Stage":
-        parts = {
+        parts: Dict[str, Callable[[bytes], Any]] = {
             "cfg": lambda b: self.cfg.update(srsly.json_loads(b)),
             "vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude),
             "tokenizer": self._load_codec,
+            **{name: partial(self.load_extra, name) for name in self.extras},
             "model": self._load_model,
         }
         from_bytes(bytes_data, parts, list(exclude))
@@ -296,6 +312,8 @@ class Stage(TrainablePipe):
         }
         if self.shim.ready:
             parts["tokenizer.json"] = lambda p: _write(p, self._codec().to_bytes())
+            for name in self.extras:
+                parts[f"{name}.txt"] = partial(self._write_extra, name)
             parts["model.safetensors"] = lambda p: _write(p, self.shim.to_bytes())
         to_disk(path, parts, _stems(exclude))
 
@@ -306,6 +324,8 @@ class Stage(TrainablePipe):
         }
         if (Path(path) / "model.safetensors").exists():
             parts["tokenizer.json"] = lambda p: self._load_codec(p.read_bytes())
+            for name in self.extras:
+                parts[f"{name}.txt"] = partial(self._read_extra, name)
             parts["model.safetensors"] = lambda p: self._load_model(p.read_bytes())
         from_disk(path, parts, _stems(exclude))
         return self

@@ -195,6 +195,16 @@ class RehearsalRefused(StageError):
         )
 
 
+class NewDocNeeded(StageError):
+    """A stage that makes docs anew was asked to write into one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The stage {name!r} gives a new Doc, since the tokens of one cannot be changed: call "
+            f"it with the doc, or run nlp.pipe."
+        )
+
+
 class SettingError(SeqpipeError):
     def __init__(self, setting: str, value: object, allowed: str) -> None:
         super().__init__(f"The setting {setting} = {value!r} is not allowed: give {allowed}.")

@@ -10,6 +10,8 @@ from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
 from seqpipe.nets.sweep import Sweeps
 
+CLASSES = 3  # no end, the end of a token, the end of a sentence
+
 
 class Tagger(nn.Module):
     """From ids (B, S) to one score a class and step."""
@@ -19,7 +21,6 @@ class Tagger(nn.Module):
         *,
         embedding: Embedding,
         encoder: Encoder,
-        classes: int,
         conv: int = 0,
         unit_dropout: float = 0.0,
         unknown: int = 1,
@@ -28,7 +29,7 @@ class Tagger(nn.Module):
         self.embedding = embedding
         self.conv = Convolution(width=embedding.width, reach=conv) if conv else None
         self.encoder = encoder
-        self.output = nn.Linear(encoder.outputs, classes)
+        self.output = nn.Linear(encoder.outputs, CLASSES)
         self.dropout = nn.Dropout(0.0)  # the rate is the driver's: see `set_dropout`
         self.sweeps = Sweeps()
         self.unit_dropout = unit_dropout
@@ -53,9 +54,13 @@ class Tagger(nn.Module):
         return states
 
     def loss(self, ids: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
-        """Summed over the steps; targets (B, S) are classes, or -1 where nothing is known."""
-        scores = self(ids, lengths).flatten(0, 1)  # (B * S, C)
-        return F.cross_entropy(scores, targets.flatten(), ignore_index=-1, reduction="sum")
+        """Summed over the steps; targets (B, S) are classes, CLASSES for any but the first, or -1
+        beyond a row."""
+        scores = F.log_softmax(self(ids, lengths).flatten(0, 1), dim=-1)  # (B * S, C)
+        any_end = torch.logsumexp(scores[:, 1:], dim=-1, keepdim=True)
+        targets = targets.flatten()
+        said = torch.cat([scores, any_end], dim=-1).gather(1, targets.clamp(min=0)[:, None])
+        return -(said.squeeze(1) * (targets >= 0)).sum()
 
     def predict(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """The best class of each step: (B, S)."""

@@ -31,6 +31,14 @@ class Segments:
     spans: Spans
     starts: NDArray[np.bool_] | None  # (T,)
 
+    def sentences(self) -> Spans:
+        """From the first token of each sentence to its last; none where they are not known."""
+        if self.starts is None or not len(self.spans):
+            return np.empty((0, 2), np.int64)
+        first = np.flatnonzero(np.append(True, self.starts[1:]))
+        last = np.append(first[1:], len(self.spans)) - 1
+        return np.stack([self.spans[first, 0], self.spans[last, 1]], axis=1)
+
 
 def labels_of(length: int, segments: Segments) -> Labels:
     """What a tagger should say of each character of a text of so many."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from seqpipe.errors import CheckpointError
 
@@ -78,6 +79,8 @@ class Learner:
             group.update(lr=how.learn_rate, betas=how.betas, eps=how.eps)
             group["weight_decay"] = how.weight_decay if group["decays"] else 0.0
         self._optimizer.step()
+        for weight in self.weights:
+            increment_version(weight)  # the fused step does not, and caches would not see it
         self.steps += 1
         if how.average:
             self._average()
