@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,12 +49,15 @@ class Annotated:
 
 
 def fields_of(nlp: Language) -> list[str]:
-    """What the pipeline writes that can be put out: `cats`, and the extensions of its stages."""
+    """What the pipeline writes that can be put out: `cats`, `tokens` and `sentences` where it finds
+    its own, and the extensions of its stages."""
     found: dict[str, None] = {}
     for name, pipe in nlp.pipeline:
         assigns = nlp.get_pipe_meta(name).assigns
         if "doc.cats" in assigns:
             found["cats"] = None
+        if nlp.get_pipe_meta(name).retokenizes and "token.is_sent_start" in assigns:
+            found |= dict.fromkeys(["tokens", "sentences"])
         own = getattr(pipe, "extension", None)  # a setting; `assigns` knows its default alone
         named = [place.removeprefix("doc._.") for place in assigns if place.startswith("doc._.")]
         found |= dict.fromkeys([own] if own else named)
@@ -145,7 +148,7 @@ class Annotator:
 
     def _read(self, doc: Doc) -> list[Any]:
         self.tally.words += len(doc)
-        return [dict(doc.cats) if name == "cats" else doc._.get(name) for name in self.fields]
+        return [_OWN[name](doc) if name in _OWN else doc._.get(name) for name in self.fields]
 
     def _count(self, documents: int, *, found: int, errors: Mapping[int, str]) -> None:
         tally = self.tally
@@ -154,6 +157,24 @@ class Annotator:
         tally.empty += documents - found - len(errors)
         if errors and not tally.first:
             tally.first = errors[min(errors)]
+
+
+def _tokens(doc: Doc) -> list[str]:
+    return [token.text for token in doc if not token.is_space]
+
+
+def _sentences(doc: Doc) -> list[str]:
+    if not doc.has_annotation("SENT_START"):
+        return []
+    return [found for sentence in doc.sents if (found := sentence.text.strip())]
+
+
+# What is read from a doc itself; all else is an extension.
+_OWN: Mapping[str, Callable[[Doc], Any]] = {
+    "cats": lambda doc: dict(doc.cats),
+    "tokens": _tokens,
+    "sentences": _sentences,
+}
 
 
 def _settled(kind: pa.DataType) -> pa.DataType:

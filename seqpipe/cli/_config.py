@@ -12,7 +12,17 @@ from spacy.util import load_config
 
 import seqpipe.components
 from seqpipe.corpora.sources import dev_split, splits_of
-from seqpipe.errors import SettingError, SettingUnknown, SourceMissing, SplitMissing
+from seqpipe.errors import (
+    SettingError,
+    SettingUnknown,
+    SourceMissing,
+    SplitMissing,
+    UsageError,
+    listed,
+)
+
+_COLUMNS = ("text", "label", "tokens")
+READ = {"seqpipe.Dataset.v1": ("text", "label"), "seqpipe.Tokens.v1": ("text", "tokens")}
 
 _HELD_OUT = 0.1  # of the training part, where a data set has no other to measure on
 
@@ -50,10 +60,11 @@ def stage_config(stage: str) -> Path:
 
 
 def _point_at(config: Config, data: str, columns: Mapping[str, Any]) -> None:
-    train = {k: columns[k] for k in ("text", "label", "split", "limit") if k in columns}
+    train = {k: columns[k] for k in (*_COLUMNS, "split", "limit") if k in columns}
     corpora = config.setdefault("corpora", {})
     for name in ("train", "dev"):
         corpora.setdefault(name, {"@readers": "seqpipe.Dataset.v1"})
+        _check_columns(corpora[name], train)
         corpora[name].update(train)
     dev_data = columns.get("dev", data)
     # paths are kept in one block, as spaCy does, so that a config can be pointed elsewhere
@@ -72,6 +83,15 @@ def _point_at(config: Config, data: str, columns: Mapping[str, Any]) -> None:
     corpora["train"]["without"] = _HELD_OUT
     if "limit" in columns:
         corpora["dev"]["limit"] = columns["limit"]
+
+
+def _check_columns(corpus: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """A column that the corpus does not read is a mistake of the person who names it."""
+    read = READ.get(corpus["@readers"], _COLUMNS)
+    for name in _COLUMNS:
+        if name in asked and name not in read:
+            ways = listed([f"--{column}" for column in read])
+            raise UsageError(f"--{name} is for another stage: what this one reads is {ways}.")
 
 
 def _override(config: Config, overrides: Mapping[str, Any]) -> None:

@@ -58,7 +58,7 @@ class Trained:
 
     def shown(self) -> dict[str, float]:
         """The few scores that a person looks at first."""
-        names = ("cats_acc", "cats_macro_f", "cats_ece")
+        names = ("cats_acc", "cats_macro_f", "cats_ece", "token_f", "sents_f")
         return {n: self.scores[n] for n in names if isinstance(self.scores.get(n), float)}
 
 

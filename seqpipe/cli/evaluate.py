@@ -1,4 +1,4 @@
-"""`seqpipe evaluate`: how right a pipeline is on labelled data, and how fast."""
+"""`seqpipe evaluate`: how right a pipeline is on data that knows the answers, and how fast."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _EXAMPLE = """examples:
   python -m seqpipe evaluate reviews/model-best bundled:reviews_en
   python -m seqpipe evaluate reviews/model-best new.csv --text review --label stars --json out.json
+  python -m seqpipe evaluate words/model-best en_ewt-ud-test.conllu
 
 The part measured on is `test` where there is one, else `validation`, else the only one."""
 
@@ -30,12 +31,19 @@ _TITLES = {
     "cats_acc": "accuracy",
     "cats_macro_f": "macro F",
     "cats_ece": "calibration error",
+    "token_p": "token precision",
+    "token_r": "token recall",
+    "token_f": "token F",
+    "sents_p": "sentence precision",
+    "sents_r": "sentence recall",
+    "sents_f": "sentence F",
     "words_per_second": "words per second",
+    "characters_per_second": "characters per second",
 }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Score a pipeline on labelled data."
+    parser.description = "Score a pipeline on data that knows the answers."
     parser.epilog = _EXAMPLE
     parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
     parser.add_argument(
@@ -43,6 +51,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--text", metavar="COLUMN", default="text", help="of the texts (text)")
     parser.add_argument("--label", metavar="COLUMN", default="label", help="of the labels (label)")
+    parser.add_argument(
+        "--tokens", metavar="COLUMN", help="of the tokens, to score those and sentences (tokens)"
+    )
     parser.add_argument("--split", help="part to measure on (what is there)")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N rows")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
@@ -61,6 +72,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         args.data,
         text=args.text,
         label=args.label,
+        tokens=args.tokens,
         split=args.split,
         limit=args.limit,
         device=args.device,
@@ -79,7 +91,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores between 0 and 1 by spaCy's names, and `words_per_second`."""
+    """Scores between 0 and 1 by spaCy's names, `words_per_second`, `characters_per_second`."""
 
     split: str
     documents: int
@@ -93,27 +105,38 @@ def evaluate(
     *,
     text: str = "text",
     label: str = "label",
+    tokens: str | None = None,
     split: str | None = None,
     limit: int = 0,
     device: str | None = None,
 ) -> Evaluation:
-    """Runs the pipeline over one part of the data and scores what it finds."""
+    """Runs the pipeline over one part of the data and scores what it finds.
+
+    With `tokens`, and where the pipeline gives no labels but finds its own tokens, a row is a
+    sentence and its tokens.
+    """
     from seqpipe.annotation import fields_of
     from seqpipe.cli._pipeline import category_labels, load_pipeline, one_thread
     from seqpipe.corpora.reader import read_dataset
     from seqpipe.corpora.sources import locate
+    from seqpipe.corpora.tokens import read_tokens
 
     data = str(data)
     nlp = load_pipeline(model, device=device)
-    known = category_labels(nlp)
+    known = [] if tokens else category_labels(nlp)
     docs = bool(locate(data).docs)
-    if not known and not docs:
-        raise FieldMissing("cats", fields_of(nlp))
+    segments = not docs and not known and "sentences" in fields_of(nlp)
+    if not known and not docs and not segments:
+        raise FieldMissing("tokens" if tokens else "cats", fields_of(nlp))
     part = split or pick_split(data)
     if _learned_from(nlp, data, part):
         message = f"the pipeline learned from {data!r} ({part}): new texts may be harder"
         warnings.warn(message, stacklevel=2)
-    read = read_dataset(data, split=part, text=text, label=label, limit=limit, shuffle=False)
+    where: Any = {"split": part, "text": text, "limit": limit, "shuffle": False}
+    if segments:
+        read = read_tokens(data, tokens=tokens or "tokens", **where)
+    else:
+        read = read_dataset(data, label=label, **where)
     examples = list(read(nlp))
     if known:
         _agree(examples, data=data, known=known, whole=not docs)
@@ -121,7 +144,11 @@ def evaluate(
         raise DataEmpty(data, "document to measure on")
     with one_thread():
         scores = nlp.evaluate(examples)
-    return Evaluation(part, len(examples), _flat(scores, tokens=docs), _by_label(scores, examples))
+    characters = sum(len(example.text) for example in examples)
+    words = sum(len(example.predicted) for example in examples)
+    flat = _flat(scores, tokens=docs or segments)
+    flat["characters_per_second"] = flat["words_per_second"] * characters / max(words, 1)
+    return Evaluation(part, len(examples), flat, _by_label(scores, examples))
 
 
 def pick_split(data: str) -> str:
@@ -165,7 +192,7 @@ def _flat(scores: Mapping[str, Any], *, tokens: bool) -> dict[str, float]:
     flat = {
         name: float(value)
         for name, value in scores.items()
-        if isinstance(value, (int, float)) and (tokens or not name.startswith("token_"))
+        if isinstance(value, (int, float)) and (tokens or not name.startswith(("token_", "sents_")))
     }
     flat["words_per_second"] = flat.pop("speed")
     return flat
@@ -203,4 +230,4 @@ def _told(model: str, data: str, found: Evaluation) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    return f"{value:,.0f}" if name == "words_per_second" else f"{value:.3f}"
+    return f"{value:,.0f}" if name.endswith("_per_second") else f"{value:.4f}"

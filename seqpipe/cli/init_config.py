@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqpipe.errors import ConfigUnfit, UsageError, listed, nearest, reason_of
+from seqpipe.cli.train import STAGES
+from seqpipe.errors import ColumnMissing, ConfigUnfit, UsageError, listed, nearest, reason_of
 
 if TYPE_CHECKING:
     from confection import Config
@@ -18,6 +19,7 @@ DOTTED = True
 _EXAMPLE = """examples:
   python -m seqpipe init-config sentiment --lang en --cell gru --output config.cfg
   python -m seqpipe init-config sentiment --train reviews.csv --label stars > config.cfg
+  python -m seqpipe init-config tokenizer --train en_ewt/ --components.tokenizer.lexicon true
   python -m seqpipe init-config sentiment --training.max_epochs 8 --components.sentiment.longest 400
 
 Both `python -m spacy train config.cfg` and `python -m seqpipe train config.cfg` take it."""
@@ -37,7 +39,7 @@ _SHORT = {
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Print a complete config for `spacy train`."
     parser.epilog = _EXAMPLE
-    parser.add_argument("stage", metavar="STAGE", help="sentiment")
+    parser.add_argument("stage", metavar="STAGE", help=listed(STAGES))
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help="- is stdout (-)")
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     data = parser.add_argument_group("data")
@@ -45,6 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--dev", metavar="DATA", help="other data to measure on")
     data.add_argument("--text", metavar="COLUMN", help="column of the texts (text)")
     data.add_argument("--label", metavar="COLUMN", help="column of the labels (label)")
+    data.add_argument("--tokens", metavar="COLUMN", help="column of the tokens (tokens)")
     settings = parser.add_argument_group("settings (any other as --dotted.name VALUE)")
     settings.add_argument("--lang", metavar="CODE", help="language of the pipeline (xx: any)")
     settings.add_argument("--cell", choices=["rnn", "lstm", "gru"])
@@ -73,6 +76,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         dev=args.dev,
         text=args.text,
         label=args.label,
+        tokens=args.tokens,
         overrides={**asked, **parse_overrides(overrides)},
     )
     config = _in_order(found.to_str())
@@ -105,47 +109,45 @@ def init_config(
     dev: str | None = None,
     text: str | None = None,
     label: str | None = None,
+    tokens: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Config:
     """The stage's config with every gap filled; filling it again changes nothing."""
     from seqpipe.cli._config import check_kept, config_for
 
-    known = _stages()
-    if stage not in known:
-        message = f"There is no stage {stage!r}: there is {listed(known)}."
-        raise UsageError(message + nearest(stage, known))
+    if stage not in STAGES:
+        message = f"There is no stage {stage!r}: there are {listed(STAGES)}."
+        raise UsageError(message + nearest(stage, STAGES))
     if dev is not None and train is None:
         raise UsageError("--dev is what to measure on beside --train: name that as well.")
-    columns = {name: value for name, value in (("text", text), ("label", label)) if value}
-    if train is not None:
-        _look_at(train, columns)
+    given = (("text", text), ("label", label), ("tokens", tokens))
+    columns = {name: value for name, value in given if value}
     settings = {
         f"corpora.{corpus}.{name}": value
         for corpus in ("train", "dev")
         for name, value in columns.items()
     }
     settings |= overrides or {}
-    where = {"dev": dev} if dev is not None else {}
-    filled = _filled(config_for(stage, train, columns=where, overrides=settings))
+    where = columns | ({"dev": dev} if dev is not None else {})
+    config = config_for(stage, train, columns=where, overrides=settings)
+    if train is not None:
+        _look_at(train, config["corpora"]["train"])
+    filled = _filled(config)
     check_kept(filled, settings)
     return filled
 
 
-def _stages() -> list[str]:
-    import seqpipe.components
-
-    folders = [Path(folder) for folder in seqpipe.components.__path__]
-    return sorted(path.stem for folder in folders for path in folder.glob("*.cfg"))
-
-
-def _look_at(train: str, columns: Mapping[str, str]) -> None:
+def _look_at(train: str, corpus: Mapping[str, Any]) -> None:
     """Finds out now, from the first row, what training would find out later."""
-    from seqpipe.corpora.labelled import labelled_rows
-    from seqpipe.corpora.sources import locate
+    from seqpipe.cli._config import READ
+    from seqpipe.corpora.sources import column_names, locate, open_split
 
-    if not locate(train).docs:
-        text, label = columns.get("text", "text"), columns.get("label", "label")
-        labelled_rows(train, split="train", text=text, label=label, streaming=True)
+    if locate(train).docs:
+        return
+    columns = column_names(open_split(train, split="train", streaming=True))
+    for name in READ[corpus["@readers"]]:
+        if corpus[name] not in columns:
+            raise ColumnMissing(train, corpus[name], columns)
 
 
 def _filled(config: Config) -> Config:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from seqpipe.errors import UsageError
+from seqpipe.errors import UsageError, listed
 
 if TYPE_CHECKING:
     from seqpipe.cli._run import Trained
@@ -19,24 +19,26 @@ if TYPE_CHECKING:
     from seqpipe.train.loop import Validation, Watcher
 
 DOTTED = True
-STAGES = ("sentiment",)
+STAGES = ("sentiment", "tokenizer")
 
 _EXAMPLE = """example:
   python -m seqpipe train sentiment bundled:reviews_en --output reviews
   python -m seqpipe train sentiment rows.csv --text review --label stars --output stars --cell gru
   python -m seqpipe train sentiment rows.csv --output stars --training.max_epochs 8
+  python -m seqpipe train tokenizer en_ewt-ud-train.conllu --output words
   python -m seqpipe train config.cfg --output out --resume"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Train a stage from a data set, or what a config says."
     parser.epilog = _EXAMPLE
-    parser.add_argument("what", metavar="STAGE|CONFIG", help="sentiment, or a .cfg file")
+    parser.add_argument("what", metavar="STAGE|CONFIG", help=f"{listed(STAGES)}, or a .cfg file")
     parser.add_argument("data", metavar="DATA", nargs="?", help="data set on the hub, folder, file")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the models")
     columns = parser.add_argument_group("columns and parts")
     columns.add_argument("--text", metavar="COLUMN", help="column of the texts (text)")
     columns.add_argument("--label", metavar="COLUMN", help="column of the labels (label)")
+    columns.add_argument("--tokens", metavar="COLUMN", help="column of the tokens (tokens)")
     columns.add_argument("--split", help="part to train on (train)")
     columns.add_argument("--dev", metavar="DATA", help="other data to measure on")
     columns.add_argument("--dev-split", metavar="SPLIT", help="part to measure on (what is there)")
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
 
 
 def _columns(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("text", "label", "split", "dev", "dev_split", "limit")
+    names = ("text", "label", "tokens", "split", "dev", "dev_split", "limit")
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
@@ -109,8 +111,8 @@ def train(
 ) -> Trained:
     """Trains into `output`: model-best, model-last and log.jsonl.
 
-    `columns` may name `text`, `label`, `split`, `dev`, `dev_split` and `limit`; `overrides` are
-    settings of the config by their dotted names.
+    `columns` may name `text`, `label` or `tokens`, `split`, `dev`, `dev_split` and `limit`;
+    `overrides` are settings of the config by their dotted names.
     """
     from seqpipe.cli._config import config_for
     from seqpipe.cli._run import Run
