@@ -38,18 +38,19 @@ class Tagger(nn.Module):
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Scores before softmax: (B, S, C); those beyond a row's length mean nothing."""
         states = self._states(ids, lengths)  # (B, S, H)
-        # a sweep's states lie step by step, and a product over them need not copy
-        scores: Tensor = self.output(self.dropout(states.transpose(0, 1)))
-        return scores.transpose(0, 1)
+        scores: Tensor = self.output(self.dropout(states))
+        return scores
 
     def _states(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        plain = self.conv is None and not self.training
-        if plain and self.sweeps.suits(self.encoder, self.embedding, rows=len(ids)):
+        fast = not self.training and self.sweeps.suits(self.encoder, self.embedding, rows=len(ids))
+        if fast and self.conv is None:
             sweep = self.sweeps.of(self.encoder, self.embedding)
             return sweep(self.embedding.places(ids), lengths)
         x = self.embedding(self._with_gaps(ids))  # (B, S, D)
         if self.conv is not None:
             x = self.conv(x * length_mask(lengths, ids.shape[1])[:, :, None])
+        if fast:
+            return self.sweeps.of(self.encoder, self.embedding).over(x, lengths)
         states: Tensor = self.encoder(self.dropout(x), lengths)
         return states
 

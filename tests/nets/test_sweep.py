@@ -54,6 +54,16 @@ def test_states_are_those_of_the_encoder(cell: Cell, layers: int, bidirectional:
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
 
+@every_cell
+@pytest.mark.parametrize("layers", [1, 2])
+def test_inputs_that_no_table_holds(cell: Cell, layers: int) -> None:
+    encoder = make_encoder(cell, layers=layers)
+    x, lengths = torch.randn(5, 7, 5), torch.tensor([3, 0, 7, 1, 7])
+    with torch.no_grad():
+        found = Sweep(encoder, make_tables()).over(x, lengths)
+        torch.testing.assert_close(found, encoder(x, lengths), atol=1e-5, rtol=1e-5)
+
+
 @given(
     cell=st.sampled_from(CELLS),
     lengths=st.lists(st.integers(0, 9), min_size=1, max_size=8),
