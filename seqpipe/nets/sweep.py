@@ -114,7 +114,8 @@ class _Packing:
 
     def parts(self, packed: Tensor) -> Sequence[Tensor]:
         """What belongs to each step that any row has."""
-        return packed.split([self.ways * rows for rows in self.rows if rows])
+        sizes = [self.ways * rows for rows in self.rows if rows]
+        return cast(Sequence[Tensor], packed.split(sizes))
 
     def padded(self, packed: Tensor) -> Tensor:
         """From states (N + 1, H), of which the last is zero, to (B, S, W * H)."""
