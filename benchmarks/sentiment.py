@@ -33,6 +33,8 @@ from spacy.util import minibatch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from peers import Peer, in_turns
+
 from seqpipe.cli.train import train
 
 PEER_EPOCHS = 3  # of the ensemble: more does not raise its score on sst2
@@ -126,8 +128,11 @@ def pipe(data: Path, models: dict[str, Path], repeats: int, flair: str | None) -
         "seqpipe": lambda: [doc.cats for doc in ours.pipe(texts)],
         "spacy ensemble": lambda: [doc.cats for doc in ensemble.pipe(texts)],
     }
-    peer = FlairPeer(flair, rows["train"]["sentence"], texts) if flair else None
-    if peer is not None:
+    peer = None
+    if flair:
+        told = {"train": list(rows["train"]["sentence"]), "texts": texts}
+        peer = Peer([flair, str(Path(__file__).with_name("flair_peer.py"))], told)
+        print(f"pipe      {peer.name}", flush=True)
         runs["flair BiLSTM"] = peer
     times = in_turns(runs, repeats)
     if peer is not None:
@@ -163,40 +168,6 @@ def train_ensemble(rows: Any) -> Language:
         for batch in minibatch(order, 32):
             nlp.update(batch, sgd=optimizer, drop=0.2)
     return nlp
-
-
-class FlairPeer:
-    """flair's BiLSTM over one-hot words, in an interpreter that has flair."""
-
-    def __init__(self, python: str, train: Sequence[str], texts: Sequence[str]) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        rows = Path(self._folder.name) / "rows.json"
-        rows.write_text(json.dumps({"train": list(train), "texts": list(texts)}))
-        script = Path(__file__).with_name("flair_peer.py")
-        self._process = subprocess.Popen(
-            [python, str(script), str(rows)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        print(f"pipe      {self._answer()}", flush=True)
-
-    def __call__(self) -> float:
-        assert self._process.stdin is not None
-        self._process.stdin.write("again\n")
-        self._process.stdin.flush()
-        return float(self._answer())
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("peer: "):  # flair logs to the same stream
-                return line.removeprefix("peer: ").strip()
-        raise SystemExit("flair's process ended: see above.")
-
-    def close(self) -> None:
-        self._process.kill()
-        self._folder.cleanup()
 
 
 # training ------------------------------------------------------------------------------------
@@ -287,20 +258,6 @@ def plain_epoch(stage: Any, encoded: Sequence[Any], labels: Any) -> None:
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
-
-
-def in_turns(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """A B A B ...: what slows the machine down for a while slows all of them down."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()  # once unmeasured: caches, lazy imports
-    for _ in range(repeats):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            itself = run()  # a peer in another process tells its own time
-            passed = time.perf_counter() - began
-            times[name].append(itself if isinstance(itself, float) else passed)
-    return times
 
 
 if __name__ == "__main__":

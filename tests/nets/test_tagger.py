@@ -32,7 +32,7 @@ def with_scores(net: Tagger, scores: list[float]) -> Tagger:
 
 def loss_of(net: Tagger, targets: list[int]) -> float:
     ids = torch.ones(1, len(targets), dtype=torch.long)
-    return float(net.loss(ids, torch.tensor([len(targets)]), torch.tensor([targets])))
+    return net.loss(ids, torch.tensor([len(targets)]), torch.tensor([targets])).item()
 
 
 def test_the_loss_is_the_sum_over_known_steps() -> None:

@@ -1,0 +1,58 @@
+"""What the benchmarks share: peers in processes of their own, and times taken in turns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+class Peer:
+    """A script that names itself, and then answers every line with the seconds of a run.
+
+    It is told its texts by a JSON file, the last of its arguments.
+    """
+
+    def __init__(self, command: Sequence[str], told: Mapping[str, Any]) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        rows = Path(self._folder.name) / "rows.json"
+        rows.write_text(json.dumps(told), encoding="utf-8")
+        self._process = subprocess.Popen(
+            [*command, str(rows)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.name = self._answer()
+
+    def __call__(self) -> float:
+        assert self._process.stdin is not None
+        self._process.stdin.write("again\n")
+        self._process.stdin.flush()
+        return float(self._answer())
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("peer: "):  # what it imports logs to the same stream
+                return line.removeprefix("peer: ").strip()
+        raise SystemExit("The peer's process ended: see above.")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._folder.cleanup()
+
+
+def in_turns(runs: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """A B A B ...: what slows the machine down for a while slows all of them down."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()  # once unmeasured: caches, lazy imports
+    for _ in range(repeats):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            itself = run()  # a peer in another process tells its own time
+            passed = time.perf_counter() - began
+            times[name].append(itself if isinstance(itself, float) else passed)
+    return times
