@@ -11,10 +11,8 @@ on one thread, and the median of the ratios is what counts.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -27,13 +25,12 @@ import spacy
 import torch
 import torch.nn.functional as F
 from datasets import load_dataset
+from peers import Peer, in_turns
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-
-from peers import Peer, in_turns
 
 from seqpipe.cli.train import train
 
