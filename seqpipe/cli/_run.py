@@ -42,8 +42,16 @@ from seqpipe.train.checkpoint import load_checkpoint
 from seqpipe.train.loop import Loop, Plan, Validation, Watcher
 
 _AT_ONCE = 1000  # examples held while encoding
-_LEAST_EPOCHS, _LEAST_STEPS = 4, 1000  # measured on sst2 and on the bundled reviews
-_OWN = {"rows": 32, "budget": 4096, "threads": 1, "checkpoint_seconds": 30}
+_OWN = {
+    "rows": 32,
+    "budget": 4096,
+    "threads": 1,
+    "checkpoint_seconds": 30,
+    # how long a run is that says nothing of it: the .cfg of each stage has its measured numbers
+    "epochs": 4,
+    "least_steps": 1000,
+    "most_steps": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +246,7 @@ def _threads(wanted: int) -> Iterator[None]:
 
 def _plan(config: Mapping[str, Any]) -> Plan:
     training = config["training"]
-    own = {name: value for name, value in _own(config).items() if name != "threads"}
+    own = _own(config)
     if training["max_epochs"] < 0:
         raise SettingError("training.max_epochs", training["max_epochs"], "0 or more")
     return Plan(
@@ -248,7 +256,9 @@ def _plan(config: Mapping[str, Any]) -> Plan:
         accumulate=training["accumulate_gradient"],
         eval_frequency=training["eval_frequency"],
         patience=training["patience"],
-        **own,
+        rows=own["rows"],
+        budget=own["budget"],
+        checkpoint_seconds=own["checkpoint_seconds"],
     )
 
 
@@ -260,12 +270,15 @@ def _steps(plan: Plan, lengths: NDArray[np.int64]) -> int:
 
 
 def _fit_length(nlp: Language, rows: Rows) -> None:
-    """Where no length is asked for: four epochs, and more for corpora too small for four."""
+    """Where no length is asked for: so many epochs, more of a small corpus, fewer of a large."""
     training = nlp.config["training"]
     if training["max_epochs"] or training["max_steps"]:
         return
-    plan = replace(_plan(nlp.config.interpolate()), epochs=1)
-    training["max_epochs"] = max(_LEAST_EPOCHS, -(-_LEAST_STEPS // _steps(plan, rows.lengths)))
+    config = nlp.config.interpolate()
+    own, each = _own(config), _steps(replace(_plan(config), epochs=1), rows.lengths)
+    training["max_epochs"] = max(own["epochs"], -(-own["least_steps"] // each))
+    if own["most_steps"] and training["max_epochs"] * each > own["most_steps"]:
+        training["max_steps"] = own["most_steps"]
 
 
 def _fit_schedule(nlp: Language, plan: Plan, rows: Rows) -> None:

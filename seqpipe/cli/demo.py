@@ -1,38 +1,77 @@
-"""`seqpipe demo`: from nothing to two pipelines that can be used, in a minute."""
+"""`seqpipe demo`: from nothing to pipelines that can be used, in a minute."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqpipe.errors import OutputInUse
+from seqpipe.cli import _exhibits
+from seqpipe.errors import OutputInUse, listed
 
 if TYPE_CHECKING:
+    from seqpipe.cli._exhibits import Exhibition
     from seqpipe.cli.train import Silent
-    from seqpipe.corpora.labelled import Row
 
 _EXAMPLE = """examples:
   python -m seqpipe demo
-  python -m seqpipe demo --output /tmp/reviews --seed 1
+  python -m seqpipe demo --output /tmp/demo --seed 1
 
 Nothing is read from the network. The folder can be deleted when it has served."""
 
-CORPORA = {"reviews_en": "en", "reviews_zh": "zh"}  # bundled corpus -> language of its pipeline
 
-_EPOCHS = 12  # the bundled corpora are small, and hard on purpose
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A stage that is shown, what it learns from, and how to tell of it."""
 
-_SHOWN = 2  # reviews of each label
+    stage: str
+    corpora: Mapping[str, str]  # bundled corpus -> language of its pipeline
+    settings: Mapping[str, object]
+    rows: str
+    titles: Mapping[str, str]  # of its scores
+    head: Sequence[str]
+    exhibit: Callable[[Path, str], Exhibition]
+    trial: str
+
+
+KINDS = (
+    Kind(
+        stage="sentiment",
+        corpora={"reviews_en": "en", "reviews_zh": "zh"},
+        settings={"training.max_epochs": 12},  # the corpora are small, and hard on purpose
+        rows="reviews",
+        titles={"cats_acc": "accuracy", "cats_macro_f": "macro F", "cats_ece": "calibration error"},
+        head=("said", "sure", "wrong, it is", "review kept from training"),
+        exhibit=_exhibits.reviews,
+        trial='print(nlp("The room was lovely and the staff were kind.")._.sentiment)',
+    ),
+    Kind(
+        stage="tokenizer",
+        corpora={"sentences_en": "en", "sentences_zh": "zh"},
+        # so little text is learned in ten seconds by many small and bold steps
+        settings={
+            "training.max_steps": 500,
+            "training.optimizer.learn_rate.rate": 0.01,
+            "seqpipe.rows": 8,
+            "components.tokenizer.stretch": 80,
+        },
+        rows="sentences",
+        titles={"token_f": "token F", "sents_f": "sentence F"},
+        head=("sentence kept from training", "wrong, it is"),
+        exhibit=_exhibits.sentences,
+        trial='print([[t.text for t in s] for s in nlp("I\'m here. Ask Dr. Lee!").sents])',
+    ),
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Train on the bundled reviews in English and Chinese, score what was kept from training, "
-        "annotate some of it, and leave the pipelines."
+        "Train on the bundled reviews and running texts in English and Chinese, score what was "
+        "kept from training, annotate some of it, and leave the pipelines."
     )
     parser.epilog = _EXAMPLE
     parser.add_argument(
@@ -68,26 +107,15 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
-    """One that was kept from training, and what the pipeline says of it."""
-
-    text: str
-    truth: str
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
 class Learned:
     """What came of one corpus."""
 
+    kind: Kind
     corpus: str
     model: Path
-    rows: int
-    kept: int
     seconds: float
     scores: Mapping[str, float]
-    reviews: Sequence[Review]
+    exhibition: Exhibition
 
 
 def demo(
@@ -102,13 +130,17 @@ def demo(
     output = Path(output)
     if output.exists() and not overwrite and not (output.is_dir() and not any(output.iterdir())):
         raise OutputInUse(output, "--overwrite")
-    for corpus, lang in CORPORA.items():
-        settings = {"nlp.lang": lang, "system.seed": seed, "training.max_epochs": _EPOCHS}
-        announce(corpus)
-        yield _learned(corpus, output / corpus, settings, overwrite=overwrite, watcher=watcher)
+    for kind in KINDS:
+        for corpus, lang in kind.corpora.items():
+            settings = {"nlp.lang": lang, "system.seed": seed, **kind.settings}
+            announce(corpus)
+            yield _learned(
+                kind, corpus, output / corpus, settings, overwrite=overwrite, watcher=watcher
+            )
 
 
 def _learned(
+    kind: Kind,
     corpus: str,
     output: Path,
     settings: Mapping[str, object],
@@ -117,82 +149,51 @@ def _learned(
     watcher: Silent | None,
 ) -> Learned:
     from seqpipe.cli.train import train
-    from seqpipe.corpora.labelled import labelled_rows
 
     data = f"bundled:{corpus}"
     start = time.perf_counter()
     trained = train(
-        "sentiment", data, output=output, overrides=settings, overwrite=overwrite, watcher=watcher
+        kind.stage, data, output=output, overrides=settings, overwrite=overwrite, watcher=watcher
     )
     seconds = time.perf_counter() - start
     if trained.stopped:
         raise KeyboardInterrupt
-    reviews = _annotated(trained.best, labelled_rows(data, split="validation"))
-    return Learned(
-        corpus=corpus,
-        model=trained.best,
-        rows=sum(1 for _ in labelled_rows(data, split="train")),
-        kept=len(reviews),
-        seconds=seconds,
-        scores=trained.shown(),
-        reviews=_some(reviews),
-    )
+    exhibition = kind.exhibit(trained.best, data)
+    return Learned(kind, corpus, trained.best, seconds, trained.shown(), exhibition)
 
 
-def _annotated(model: Path, rows: Iterable[Row]) -> list[Review]:
-    import spacy
+def _told(learned: Learned) -> str:
+    from seqpipe.cli._table import table
 
-    nlp = spacy.load(model)
-    docs = nlp.pipe(((row.text, row.labels[0]) for row in rows), as_tuples=True)
-    return [
-        Review(doc.text, truth, doc._.sentiment["label"], doc._.sentiment["score"])
-        for doc, truth in docs
-    ]
-
-
-def _some(reviews: Sequence[Review]) -> list[Review]:
-    """The first few of each label, and one mistake, for there are some."""
-    chosen: list[Review] = []
-    for review in reviews:
-        if [one.truth for one in chosen].count(review.truth) < _SHOWN:
-            chosen.append(review)
-    wrong = (review for review in reviews if review.label != review.truth)
-    mistake = next((review for review in wrong if review not in chosen), None)
-    return chosen if mistake is None else [*chosen, mistake]
-
-
-def _told(corpus: Learned) -> str:
-    from seqpipe.cli._table import clipped, table
-
-    titles = {"cats_acc": "accuracy", "cats_macro_f": "macro F", "cats_ece": "calibration error"}
-    scores = [f"{title} {corpus.scores[name]:.3f}" for name, title in titles.items()]
-    rows = [
-        (r.label, f"{r.score:.2f}", r.truth if r.truth != r.label else "", clipped(r.text, 90))
-        for r in corpus.reviews
-    ]
-    head = ("said", "sure", "wrong, it is", "review kept from training")
+    kind, seen = learned.kind, learned.exhibition
+    scores = [f"{title} {learned.scores[name]:.3f}" for name, title in kind.titles.items()]
     return "\n".join(
         [
-            f"bundled:{corpus.corpus}: learned from {corpus.rows:,} reviews in "
-            f"{corpus.seconds:.0f} s; on {corpus.kept:,} others: {', '.join(scores)}",
+            f"bundled:{learned.corpus}: learned from {seen.learned:,} {kind.rows} in "
+            f"{learned.seconds:.0f} s; on {seen.kept:,} others: {', '.join(scores)}",
             "",
-            table([head, *rows], right=[1]),
+            table([kind.head, *(one.cells() for one in seen.shown)]),
             "",
         ]
     )
 
 
 def _how_to_go_on(learned: Sequence[Learned]) -> str:
+    first = {one.kind.stage: one for one in reversed(learned)}
+    trials = [
+        line
+        for kind in KINDS
+        for line in (f'    nlp = spacy.load("{first[kind.stage].model}")', f"    {kind.trial}")
+    ]
     return "\n".join(
         [
-            f"The pipelines are in {' and '.join(str(one.model) for one in learned)}",
+            f"The pipelines are in {listed(str(one.model) for one in learned)},",
             "and load like any other of spaCy:",
             "",
             "    import spacy",
-            f'    nlp = spacy.load("{learned[0].model}")',
-            '    doc = nlp("The room was lovely and the staff could not have been kinder.")',
-            "    print(doc.cats, doc._.sentiment)",
+            *trials,
             "",
-            "Next, data of your own: python -m seqpipe train sentiment DATA --output DIR",
+            "Next, data of your own: python -m seqpipe train STAGE DATA --output DIR",
+            f"where STAGE is {' or '.join(kind.stage for kind in KINDS)}",
         ]
     )

@@ -42,21 +42,30 @@ class Sweep:
         self._sizes = [len(table) for table in tables]
         self._tables = [gate.flatten(0, 1) for gate in gates]  # (W * V, G) each
 
-    def __call__(self, places: Sequence[Tensor], lengths: Tensor) -> Tensor:
-        """From places (B, S) in each table to states (B, S, H), zero beyond each row's length."""
+    def __call__(
+        self, places: Sequence[Tensor], lengths: Tensor, *, output: nn.Linear | None = None
+    ) -> Tensor:
+        """From places (B, S) in each table to states (B, S, H), zero beyond each row's length; or,
+        more cheaply than from those, to what `output` makes of them."""
         packing = _Packing(lengths, places[0].shape[1], self._ways)
-        return self._run(self._looked_up(places, packing), packing)
+        return self._run(self._looked_up(places, packing), packing, output)
 
-    def over(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def over(self, x: Tensor, lengths: Tensor, *, output: nn.Linear | None = None) -> Tensor:
         """The same from inputs (B, S, D) that no table holds."""
         packing = _Packing(lengths, x.shape[1], self._ways)
-        return self._run(self._layers[0].gates_of(x, packing), packing)
+        return self._run(self._layers[0].gates_of(x, packing), packing, output)
 
-    def _run(self, gates: Iterable[Tensor], packing: _Packing) -> Tensor:
-        states = packing.padded(self._layers[0].run(gates, packing))
+    def _run(self, gates: Iterable[Tensor], packing: _Packing, output: nn.Linear | None) -> Tensor:
+        packed = self._layers[0].run(gates, packing)  # (N + 1, H)
         for layer in self._layers[1:]:
-            states = packing.padded(layer.run(layer.gates_of(states, packing), packing))
-        return states
+            packed = layer.run(layer.gates_of(packing.padded(packed), packing), packing)
+        if output is None:
+            return packing.padded(packed)
+        classes = output.out_features
+        split = output.weight.view(classes, self._ways, -1).permute(2, 1, 0).flatten(1)
+        shares = (packed @ split).unflatten(1, (self._ways, classes))  # (N + 1, W, C)
+        own = shares[torch.arange(len(shares), device=shares.device), packing.way_of_rows()]
+        return packing.padded(own).unflatten(2, (self._ways, classes)).sum(dim=2) + output.bias
 
     def _looked_up(self, places: Sequence[Tensor], packing: _Packing) -> Iterable[Tensor]:
         """The gates of each step: (W, n, G)."""
@@ -111,6 +120,10 @@ class _Packing:
         self.cells = both[live]  # (N,): where in the padded rows, counted row by row
         self.way = torch.arange(ways, device=lengths.device)[:, None].expand_as(live)[live]
         self.ways = ways
+
+    def way_of_rows(self) -> Tensor:
+        """The way of each packed row, and any for the row of zeros behind them: (N + 1,)."""
+        return torch.cat([self.way, self.way.new_zeros(1)])
 
     def parts(self, packed: Tensor) -> Sequence[Tensor]:
         """What belongs to each step that any row has."""

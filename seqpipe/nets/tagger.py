@@ -37,22 +37,26 @@ class Tagger(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Scores before softmax: (B, S, C); those beyond a row's length mean nothing."""
-        states = self._states(ids, lengths)  # (B, S, H)
+        fast = not self.training and self.sweeps.suits(self.encoder, self.embedding, rows=len(ids))
+        if fast:
+            return self._swept(ids, lengths)
+        x = self.dropout(self._inputs(self._with_gaps(ids), lengths))  # (B, S, D)
+        states = self.encoder(x, lengths)  # (B, S, H)
         scores: Tensor = self.output(self.dropout(states))
         return scores
 
-    def _states(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        fast = not self.training and self.sweeps.suits(self.encoder, self.embedding, rows=len(ids))
-        if fast and self.conv is None:
-            sweep = self.sweeps.of(self.encoder, self.embedding)
-            return sweep(self.embedding.places(ids), lengths)
-        x = self.embedding(self._with_gaps(ids))  # (B, S, D)
-        if self.conv is not None:
-            x = self.conv(x * length_mask(lengths, ids.shape[1])[:, :, None])
-        if fast:
-            return self.sweeps.of(self.encoder, self.embedding).over(x, lengths)
-        states: Tensor = self.encoder(self.dropout(x), lengths)
-        return states
+    def _swept(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        sweep = self.sweeps.of(self.encoder, self.embedding)
+        if self.conv is None:
+            return sweep(self.embedding.places(ids), lengths, output=self.output)
+        return sweep.over(self._inputs(ids, lengths), lengths, output=self.output)
+
+    def _inputs(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        x: Tensor = self.embedding(ids)
+        if self.conv is None:
+            return x
+        x = self.conv(x * length_mask(lengths, ids.shape[1])[:, :, None])
+        return x
 
     def loss(self, ids: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
         """Summed over the steps; targets (B, S) are classes, CLASSES for any but the first, or -1
