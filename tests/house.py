@@ -35,6 +35,8 @@ MAY_IMPORT = {
     "__init__": CORE | {"annotation", "explain", "hub"},
     "__main__": GROUND | {"cli"},
 }
+# What stages may take from beside them; one of the other they know nothing.
+SHARED = {"_stage", "raw_text"}
 FOREIGN_TO = {
     "errors": {"spacy", "thinc", "torch", "tokenizers", "numpy"},
     "files": {"spacy", "thinc", "torch", "tokenizers", "numpy"},
@@ -122,7 +124,7 @@ def points_up(module: Module) -> Iterator[str]:
         if room not in MAY_IMPORT:
             yield module.at(found.line, f"takes {found.target} from the front: go to its home")
         elif room == module.room == "components":
-            if rest.split(".")[1:2] != ["_stage"]:
+            if not SHARED & {*rest.split(".")[1:2]}:
                 yield module.at(found.line, f"imports the sibling {found.target}")
         elif room not in MAY_IMPORT[module.room] | {module.room}:
             yield module.at(found.line, f"imports {found.target}, which does not lie below it")

@@ -26,12 +26,13 @@ PUBLIC_NAMES = ["Codec", "SeqpipeError", "__version__"]
 COMMANDS = ["annotate", "demo", "evaluate", "info", "init-config", "train"]
 CONSOLE_COMMANDS = ["seqpipe"]
 REGISTERED = {
-    "architectures": ["seqpipe.Classifier.v1"],
-    "factories": ["seqpipe_sentiment"],
+    "architectures": ["seqpipe.Classifier.v1", "seqpipe.Tagger.v1"],
+    "factories": ["seqpipe_sentiment", "seqpipe_tokenizer"],
     "misc": ["seqpipe.Codec.v1"],
     "readers": ["seqpipe.Dataset.v1", "seqpipe.Tokens.v1"],
     "schedules": ["seqpipe.WarmupDecay.v1"],
-    "scorers": ["seqpipe.sentiment_scorer.v1"],
+    "scorers": ["seqpipe.sentiment_scorer.v1", "seqpipe.tokenizer_scorer.v1"],
+    "tokenizers": ["seqpipe.RawText.v1"],
 }
 POOLINGS = ["attention", "last", "max", "mean"]
 EXTENSIONS = {"doc": ["sentiment"], "span": [], "token": []}
@@ -129,6 +130,7 @@ HOUSES = [
     ("seqpipe/train/a.py", "def f() -> None:\n    from ..text import codec", ""),
     ("seqpipe/cli/a.py", "from seqpipe import __version__, components", ""),
     ("components/a.py", "from ._stage import Stage\nfrom seqpipe import bridge", ""),
+    ("components/a.py", "from seqpipe.components.raw_text import RawText", ""),
     ("corpora/a.py", "import seqpipe.text.codec\nfrom .sources import Source", ""),
     ("seqpipe/nets/a.py", "import seqpipe.train", "does not lie below"),
     ("seqpipe/nets/a.py", "from seqpipe.text import codec", "does not lie below"),
