@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Dict, List, Optional, Tuple, Union, cast
+from typing import Any, Dict, List, Optional, Union, cast
 
 import numpy as np
 import torch
@@ -36,9 +36,11 @@ from seqpipe.text.segments import (
     Segments,
     labels_of,
     segments_of,
+    stretches,
     words_of,
 )
 from seqpipe.text.stream import Token, Windows, tokens_of
+from seqpipe.text.units import well_formed
 from seqpipe.train.scores import SpanCounts
 
 _RARE = 0.005  # share of tokens that hold a space: below it they are slips of the corpus
@@ -131,8 +133,8 @@ def _segments(doc: Doc) -> Segments:
     started = np.cumsum(start == 1)  # a start that is white space is that of the token after it
     kept = space == 0
     spans = np.stack([first, first + length], axis=1)[kept]
-    if not doc.has_annotation("SENT_START"):
-        return Segments(spans, None)
+    if (len(doc) == 1 and not start[0]) or not doc.has_annotation("SENT_START"):
+        return Segments(spans, None)  # of a lone token spaCy says that it is always annotated
     return Segments(spans, np.diff(started[kept], prepend=0) > 0)
 
 
@@ -283,7 +285,7 @@ class Tokenizer(Stage):
         windows = self.windows if window is None else Windows(window, self.windows.margin)
         if self.codec is None:
             self.encode([])
-        return tokens_of(chunks, self._labels, windows=windows, **self._ways())
+        return tokens_of(map(well_formed, chunks), self._labels, windows=windows, **self._ways())
 
     def _labels(self, texts: Sequence[str]) -> List[Labels]:
         return list(super().predict_rows(self.encode_texts(texts)))
@@ -300,13 +302,14 @@ class Tokenizer(Stage):
         text = doc.text
         segments = segments_of(codes_of(text), labels, spaces=self.cfg["spaces"])
         made = words_of(text, segments.spans)
-        new = Doc(doc.vocab, words=made.words, spaces=made.spaces, user_data=doc.user_data)
+        # what is said of the text stays, what is said of its old tokens (spans, tensor) goes
+        new = Doc(doc.vocab, words=made.words, spaces=made.spaces, user_data=dict(doc.user_data))
         if self.cfg["sentences"] and len(new):
             starts = np.full((len(new), 1), -1, np.int64)
             starts[np.array(made.kept, np.int64)[segments.starts]] = 1
             starts[0] = 1
             new.from_array([SENT_START], cast(Any, starts.astype(np.uint64)))
-        new.cats = doc.cats
+        new.cats = dict(doc.cats)
         new.sentiment = doc.sentiment
         new._context = doc._context
         return new
@@ -326,16 +329,19 @@ class Tokenizer(Stage):
         `tokenizer` names a tokenizer.json to use as it is; `lexicon` a file with a word a line,
         known beside those of the corpus where the stage uses a lexicon.
         """
-        seen = _Seen(Counter())
-        self.train_codec(get_examples, seen.look, tokenizer)
         if lexicon is not None and not self.cfg["lexicon"]:
             raise SettingError("lexicon", False, "true where a file of words is given")
+        given = Lexicon.load(lexicon).counts if lexicon is not None else {}
+        seen = _Seen(Counter())
+        self.train_codec(get_examples, seen.look, tokenizer)
+        if self._codec().unit != "char":
+            raise SettingError("tokenizer", tokenizer, "a tokenizer.json of the unit 'char'")
         self.cfg["spaces"] = seen.spaced > _RARE * seen.tokens
         self.cfg["sentences"] = seen.sentences
         if self.cfg["lexicon"]:
-            given = Lexicon.load(lexicon).counts if lexicon is not None else {}
             known = dict.fromkeys(given, sum(seen.words.values()) + 1)  # in any text
             self.lexicon = Lexicon({**seen.words, **known})
+            self.cfg["lexicon"] = bool(len(self.lexicon))  # it may have nothing to say
         self.shim.open(**self.sizes())
 
     def lessons(self, examples: Sequence[Example]) -> Lessons:
@@ -350,7 +356,7 @@ class Tokenizer(Stage):
         answers: List[Labels] = []
         for ids, segments in zip(self.encode_texts(texts, words), found, strict=True):
             labels = labels_of(len(ids), segments)
-            for first, last in _stretches(segments, len(ids), self.stretch):
+            for first, last in stretches(segments, len(ids), self.stretch):
                 rows.append(ids[first:last])
                 answers.append(labels[first:last])
         return Lessons(rows, answers)
@@ -382,16 +388,3 @@ class Tokenizer(Stage):
 
     def _ways(self) -> Dict[str, bool]:
         return {name: bool(self.cfg[name]) for name in ("spaces", "sentences")}
-
-
-def _stretches(segments: Segments, length: int, least: int) -> Iterator[Tuple[int, int]]:
-    """From the beginning of a sentence to that of another, at least so many characters on."""
-    starts = segments.starts if segments.starts is not None else np.ones(len(segments.spans), bool)
-    cuts = segments.spans[starts, 0].tolist()
-    first = 0
-    for cut in cuts:
-        if cut - first >= least:
-            yield first, cut
-            first = cut
-    if length > first:
-        yield first, length

@@ -6,7 +6,7 @@ belongs to it; all other white space between two tokens is a token of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ INSIDE, TOKEN, SENTENCE = range(3)  # no end, the end of a token, the end of a s
 EITHER = 3  # in a text whose sentences nobody has marked: the end of a token
 
 _SPACE, _NEWLINE = 0x20, 0x0A
+
+_LONG = 3  # stretches: a sentence of more is cut within, or it would be a batch of its own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +50,19 @@ def labels_of(length: int, segments: Segments) -> Labels:
     if segments.starts is not None:
         labels[ends] = np.where(np.append(segments.starts[1:], True), SENTENCE, TOKEN)
     return labels
+
+
+def stretches(segments: Segments, length: int, least: int) -> Iterator[tuple[int, int]]:
+    """Parts of a text, from the beginning of a sentence to that of another at least so many
+    characters on; to that of a token where none begins for three times as many."""
+    starts = segments.starts if segments.starts is not None else np.ones(len(segments.spans), bool)
+    first = 0
+    for begin, start in zip(segments.spans[:, 0].tolist(), starts.tolist(), strict=True):
+        if begin - first >= (least if start else _LONG * least):
+            yield first, begin
+            first = begin
+    if length > first:
+        yield first, length
 
 
 def segments_of(codes: Codes, labels: NDArray[Any], *, spaces: bool) -> Segments:
