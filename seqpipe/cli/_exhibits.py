@@ -18,9 +18,9 @@ _CUT = 4  # sentences
 
 
 class Exhibit(Protocol):
-    """One that is shown, as the cells of a table."""
+    """One that is shown, as the rows of a table."""
 
-    def cells(self) -> Sequence[str]: ...
+    def rows(self) -> Iterator[Sequence[str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Review:
     label: str
     score: float
 
-    def cells(self) -> Sequence[str]:
+    def rows(self) -> Iterator[Sequence[str]]:
         wrong = self.truth if self.truth != self.label else ""
-        return self.label, f"{self.score:.2f}", wrong, clipped(self.text, _WIDE)
+        yield self.label, f"{self.score:.2f}", wrong, clipped(self.text, _WIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,10 @@ class Sentence:
     said: str
     truth: str
 
-    def cells(self) -> Sequence[str]:
-        said = clipped(self.said, _WIDE)
-        return (said, "") if self.said == self.truth else (said, clipped(self.truth, _WIDE))
+    def rows(self) -> Iterator[Sequence[str]]:
+        yield "wrong" if self.said != self.truth else "", clipped(self.said, _WIDE)
+        if self.said != self.truth:
+            yield "right", clipped(self.truth, _WIDE)
 
 
 def reviews(model: Path, data: str) -> Exhibition:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
-from commands import Command
+from commands import Command, write_lines
+from spacy.tokens import Doc
 
 from seqpipe.cli import train as command
-from seqpipe.cli.demo import CORPORA
-
-SMALL = {
-    "training.max_steps": 3,
-    "components.sentiment.model.width": 8,
-    "components.sentiment.model.embedding": 8,
-}
+from seqpipe.cli._exhibits import Sentence, sentences
+from seqpipe.cli.demo import KINDS
 
 
 @pytest.fixture
@@ -27,7 +25,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
 
     def few_steps(*words: str, overrides: Mapping[str, Any], **others: Any) -> Any:
         asked.append(overrides)
-        return train(*words, overrides={**overrides, **SMALL}, **others)
+        sizes = {f"components.{words[0]}.model.{name}": 8 for name in ("width", "embedding")}
+        small = {**overrides, "training.max_steps": 3, **sizes}
+        return train(*words, overrides=small, **others)
 
     monkeypatch.setattr(command, "train", few_steps)
     return asked
@@ -38,15 +38,56 @@ def test_it_leaves_pipelines_and_says_how_to_use_them(
 ) -> None:
     ran = seqpipe("demo", "--output", tmp_path / "new", "--seed", 5)
     assert ran.code == 0
-    assert [settings["system.seed"] for settings in hurried] == [5, 5]
-    for corpus, lang in CORPORA.items():
-        model = tmp_path / "new" / corpus / "model-best"
-        assert f"bundled:{corpus}: learned from 2,200 reviews" in ran.out
-        assert str(model) in ran.out
-        nlp = spacy.load(model)
-        assert nlp.lang == lang
-        assert nlp("好 good")._.sentiment["label"] in ("positive", "negative")
-    assert "accuracy" in ran.out and "spacy.load(" in ran.out
+    assert [settings["system.seed"] for settings in hurried] == [5, 5, 5, 5]
+    for kind in KINDS:
+        for corpus, lang in kind.corpora.items():
+            model = tmp_path / "new" / corpus / "model-best"
+            assert re.search(rf"bundled:{corpus}: learned from [12],\d+ {kind.rows} in", ran.out)
+            assert str(model) in ran.out
+            nlp = spacy.load(model)
+            assert nlp.lang == lang
+            doc = nlp("好 good")
+            if kind.stage == "sentiment":
+                assert doc._.sentiment["label"] in ("positive", "negative")
+            else:
+                assert doc.text == "好 good" and doc.has_annotation("SENT_START")
+    for word in ("accuracy", "token F", "sentence F", "spacy.load("):
+        assert word in ran.out
+    tried = ran.out[ran.out.index("    import spacy") :].partition("\n\n")[0]
+    exec(textwrap.dedent(tried), {})
+
+
+class Spaces:
+    """A pipeline that finds a token between spaces, and a sentence a text."""
+
+    def pipe(self, texts: Iterable[str]) -> Iterator[Doc]:
+        for text in texts:
+            words = text.split()
+            starts = [place == 0 for place in range(len(words))]
+            yield Doc(spacy.blank("xx").vocab, words=words, sent_starts=starts)
+
+
+def test_a_mistake_stands_beside_what_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = [["Yes"], ["No", "way"], ["Oh"], ["Well"], ["He", "'s", "in"], ["So"]]
+    for part in ("train", "validation"):
+        rows = [{"text": _text(row), "tokens": row, "doc_id": i} for i, row in enumerate(tokens)]
+        write_lines(tmp_path / f"{part}.jsonl", [*rows, {**rows[-1], "text": "x"}])
+    monkeypatch.setattr(spacy, "load", lambda model: Spaces())
+    with pytest.warns(UserWarning, match="1 of 7 rows"):
+        seen = sentences(tmp_path, str(tmp_path))
+    assert (seen.learned, seen.kept) == (6, 6)
+    assert seen.shown[-1] == Sentence("He's | in", "He | 's | in")
+    assert [row for one in seen.shown[3:] for row in one.rows()] == [
+        ("", "Well"),
+        ("wrong", "He's | in"),
+        ("right", "He | 's | in"),
+    ]
+
+
+def _text(tokens: Sequence[str]) -> str:
+    return " ".join(tokens).replace(" '", "'")
 
 
 def test_a_folder_in_use_is_left_alone(
