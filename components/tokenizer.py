@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Union, cast
 
 import numpy as np
 import torch
-from spacy.attrs import IDX, IS_SPACE, LENGTH, SENT_START  # type: ignore[import-not-found]
+from spacy.attrs import IDX, LENGTH, SENT_START  # type: ignore[import-not-found]
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -109,12 +109,14 @@ def make_tokenizer_scorer() -> Callable[..., Dict[str, Any]]:
 
 def score_tokens(examples: Iterable[Example], **_: Any) -> Dict[str, Any]:
     """Precision, recall and F of tokens and sentences as the CoNLL 2018 shared task counts them."""
+    examples = list(examples)
     tokens, sentences = SpanCounts(), SpanCounts()
+    marked = any(_marked(example.reference) for example in examples)
     for example in examples:
         gold, said = _segments(example.reference), _segments(example.predicted)
         solid = [_solid(doc) for doc in (example.reference, example.predicted)]
         tokens.add(solid[0][gold.spans], solid[1][said.spans])
-        if gold.starts is not None and said.starts is not None:
+        if marked and gold.starts is not None and said.starts is not None:
             sentences.add(solid[0][gold.sentences()], solid[1][said.sentences()])
     return {**tokens.scores("token"), **sentences.scores("sents")}
 
@@ -124,17 +126,22 @@ def _solid(doc: Doc) -> np.ndarray:
     return np.append(0, np.cumsum(~characters.blank(codes_of(doc.text))))
 
 
+def _marked(doc: Doc) -> bool:
+    """Whether anybody said where sentences begin: a lone token begins one by spaCy's own word."""
+    return len(doc) > 1 and bool(doc.has_annotation("SENT_START"))
+
+
 def _segments(doc: Doc) -> Segments:
     """The tokens of a doc that are not white space."""
     if not len(doc):
         return Segments(np.empty((0, 2), np.int64), np.empty(0, np.bool_))
-    facts = doc.to_array([IDX, LENGTH, IS_SPACE, SENT_START]).astype(np.int64)
-    first, length, space, start = facts.T
+    first, length, start = doc.to_array([IDX, LENGTH, SENT_START]).astype(np.int64).T
     started = np.cumsum(start == 1)  # a start that is white space is that of the token after it
-    kept = space == 0
+    solid = _solid(doc)
+    kept = solid[first + length] > solid[first]
     spans = np.stack([first, first + length], axis=1)[kept]
-    if (len(doc) == 1 and not start[0]) or not doc.has_annotation("SENT_START"):
-        return Segments(spans, None)  # of a lone token spaCy says that it is always annotated
+    if not doc.has_annotation("SENT_START"):
+        return Segments(spans, None)
     return Segments(spans, np.diff(started[kept], prepend=0) > 0)
 
 
@@ -198,7 +205,7 @@ class _Seen:
         self.words.update(words)
         self.tokens += len(words)
         self.spaced += sum(" " in word for word in words)
-        self.sentences = self.sentences or segments.starts is not None
+        self.sentences = self.sentences or _marked(example.reference)
 
 
 class Tokenizer(Stage):
