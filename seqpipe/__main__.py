@@ -22,7 +22,7 @@ from seqpipe import __version__
 from seqpipe.errors import SeqpipeError, UsageError, listed, nearest, reason_of
 
 COMMANDS = {
-    "demo": "train on the bundled reviews, annotate some, show how to go on",
+    "demo": "train on the bundled texts, annotate some, show how to go on",
     "init-config": "print a complete config for spacy train",
     "train": "train a stage from a data set, or what a config says",
     "evaluate": "score a pipeline on labelled data",

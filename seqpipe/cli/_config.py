@@ -36,6 +36,8 @@ def config_for(
 ) -> Config:
     """Everything a run depends on besides the bytes of its data."""
     config = _defaults(what)
+    for corpus in config.get("corpora", {}).values():
+        _check_columns(corpus, columns)
     if data is not None:
         _point_at(config, data, columns)
     _override(config, overrides)
@@ -64,7 +66,6 @@ def _point_at(config: Config, data: str, columns: Mapping[str, Any]) -> None:
     corpora = config.setdefault("corpora", {})
     for name in ("train", "dev"):
         corpora.setdefault(name, {"@readers": "seqpipe.Dataset.v1"})
-        _check_columns(corpora[name], train)
         corpora[name].update(train)
     dev_data = columns.get("dev", data)
     # paths are kept in one block, as spaCy does, so that a config can be pointed elsewhere
@@ -87,7 +88,7 @@ def _point_at(config: Config, data: str, columns: Mapping[str, Any]) -> None:
 
 def _check_columns(corpus: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     """A column that the corpus does not read is a mistake of the person who names it."""
-    read = READ.get(corpus["@readers"], _COLUMNS)
+    read = READ.get(corpus.get("@readers", ""), _COLUMNS)
     for name in _COLUMNS:
         if name in asked and name not in read:
             ways = listed([f"--{column}" for column in read])

@@ -232,7 +232,8 @@ def _reads(data: str, output: Path) -> bool:
 
     source = locate(data)
     files = [file for part in source.options.get("data_files", {}).values() for file in part]
-    files += [file for part in source.docs.values() for file in part]
+    own = chain(source.docs.values(), source.sentences.values())
+    files += [file for part in own for file in part]
     folder = source.saved or Path(source.loader or "-")
     place = output.resolve()
     inside = folder.is_dir() and place.is_relative_to(folder.resolve())

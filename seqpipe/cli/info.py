@@ -19,7 +19,8 @@ _EXAMPLE = """examples:
 What a pipeline does not tell, because another program trained it, is called unknown."""
 
 _UNKNOWN = "unknown"
-_FIRST = ("cats_acc", "cats_macro_f", "cats_macro_auc", "cats_ece")  # of many more in the JSON
+# Of many more in the JSON.
+_FIRST = ("cats_acc", "cats_macro_f", "cats_macro_auc", "cats_ece", "token_f", "sents_f")
 _VERSIONS = ("seqpipe", "spacy", "torch", "tokenizers")
 
 
@@ -193,7 +194,7 @@ def _corpus(corpus: Mapping[str, Any] | None) -> str:
     if corpus.get("only"):
         facts.append(f"the {corpus['only']:.0%} held out")
     part = f" ({', '.join(facts)})" if facts else ""
-    columns = [f"{key} {corpus[key]!r}" for key in ("text", "label") if corpus.get(key)]
+    columns = [f"{key} {corpus[key]!r}" for key in ("text", "label", "tokens") if corpus.get(key)]
     return ", ".join([f"{corpus.get('path')}{part}", *columns])
 
 

@@ -121,6 +121,9 @@ def train(
         raise UsageError(f"{what!r} is neither a stage ({', '.join(STAGES)}) nor a .cfg file.")
     if what in STAGES and data is None:
         raise UsageError(f"Name the data to train {what} on, for instance a folder or a file.")
+    if columns and data is None:
+        option = f"--{next(iter(columns)).replace('_', '-')}"
+        raise UsageError(f"{option} is said of the data: name that as well, after {what}.")
     run = Run(Path(output))
     run.claim(resume=resume, overwrite=overwrite)
     config = config_for(what, data, columns=columns or {}, overrides=overrides or {})
