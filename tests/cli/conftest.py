@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,19 @@ from commands import LABELS, Command, Ran, write_lines
 from spacy.training import Example
 
 from seqpipe.__main__ import main
+from seqpipe.cli.train import train
 from seqpipe.corpora.labelled import labelled_rows
+
+NAMES = ["Ann", "Bob", "Dr. Lee", "Mrs. Day"]
+DEEDS = ["saw the sea", "isn't here", "took 3-4 boxes", "paid $5", "came at 10:30"]
+MARK = re.compile(r"Dr\.|Mrs\.|\d+:\d+|is(?=n't)|n't|\w+|\S")
+QUICK = {
+    "training.max_steps": 80,
+    "training.optimizer.learn_rate.rate": 0.02,
+    "components.tokenizer.model.width": 12,
+    "components.tokenizer.model.embedding": 12,
+    "components.tokenizer.stretch": 40,
+}
 
 TINY = {
     "@architectures": "seqpipe.Classifier.v1",
@@ -65,4 +78,36 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
         texts = (" ".join(chance.choices(words, k=chance.randint(3, 9))) for _ in range(count))
         rows = [{"id": i, "text": t, "label": LABELS[i % 2]} for i, t in enumerate(texts)]
         write_lines(folder / f"{part}.jsonl", rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of running text: sentences with their tokens, ten a document."""
+    folder = tmp_path_factory.mktemp("data") / "sentences"
+    chance = random.Random(0)
+    for part, count in (("train", 120), ("validation", 30), ("test", 20)):
+        texts = (f"{chance.choice(NAMES)} {chance.choice(DEEDS)}." for _ in range(count))
+        rows = [
+            {"text": text, "tokens": MARK.findall(text), "doc_id": f"{part}-{i // 10}"}
+            for i, text in enumerate(texts)
+        ]
+        write_lines(folder / f"{part}.jsonl", rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer(sentences: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough steps to find the tokens and sentences of such a text."""
+    output = tmp_path_factory.mktemp("trained") / "tokenizer"
+    return train("tokenizer", str(sentences), output=output, overrides=QUICK).best
+
+
+@pytest.fixture(scope="session")
+def both(tokenizer: Path, pipeline: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tokenizer, and the sentiment stage after it."""
+    nlp = spacy.load(tokenizer)
+    nlp.add_pipe("sentiment", source=spacy.load(pipeline))
+    folder = tmp_path_factory.mktemp("trained") / "both"
+    nlp.to_disk(folder)
     return folder

@@ -70,6 +70,37 @@ def test_stdout(seqpipe: Command, pipeline: Path, reviews: Path) -> None:
     assert list(found[0]) == ["id", "text", "label", "mood"]
 
 
+@pytest.mark.parametrize("target", ["jsonl", "parquet"])
+def test_tokens_and_sentences(target: str, both: Path, tmp_path: Path) -> None:
+    texts = ["Bob paid $5. Ann isn't here.", "", "\n Bob took 3-4 boxes. "]
+    data = write_lines(tmp_path / "in.jsonl", [{"text": text} for text in texts])
+    output = tmp_path / f"out.{target}"
+    annotate(both, data, output)
+    found = read_lines(output) if target == "jsonl" else pq.read_table(output).to_pylist()
+    assert [row["tokens"] for row in found] == [
+        ["Bob", "paid", "$", "5", ".", "Ann", "is", "n't", "here", "."],
+        None,
+        ["Bob", "took", "3", "-", "4", "boxes", "."],
+    ]
+    assert [row["sentences"] for row in found] == [
+        ["Bob paid $5.", "Ann isn't here."],
+        None,
+        ["Bob took 3-4 boxes."],
+    ]
+    assert [row["sentiment"] is None for row in found] == [False, True, False]
+
+
+def test_sentences_alone_in_a_column_of_another_name(
+    seqpipe: Command, tokenizer: Path, sentences: Path
+) -> None:
+    words = ["--fields", "sentences=found", "--output", "-"]  # `tokens` is taken by the data
+    ran = seqpipe("annotate", tokenizer, sentences / "test.jsonl", *words)
+    first = json.loads(ran.out.splitlines()[0])
+    assert ran.code == 0 and first["found"] == [first["text"]]
+    ran = seqpipe("annotate", tokenizer, sentences / "test.jsonl", "--output", "-")
+    assert ran.code == 2 and "--fields tokens=tokens_found,sentences" in ran.sentence
+
+
 @Language.component("fails_on_boom")
 def fails_on_boom(doc: Any) -> Any:
     if "boom" in doc.text:
@@ -125,6 +156,20 @@ def test_the_input_is_never_the_output(seqpipe: Command, pipeline: Path, tmp_pat
         ran = seqpipe("annotate", pipeline, source, "-o", output, "--overwrite")
         assert ran.code == 1 and "it is, or lies in, the input" in ran.sentence
     assert data.read_bytes() == before and len(list(data.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("suffix", ["conllu", "spacy"])
+def test_files_that_are_read_here_are_inputs_too(
+    suffix: str, seqpipe: Command, pipeline: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / f"in.{suffix}"
+    data.write_bytes(b"mine")
+    words = ["-o", data, "--format", "jsonl", "--overwrite"]
+    ran = seqpipe("annotate", pipeline, data, *words)
+    assert ran.code == 1 and "it is, or lies in, the input" in ran.sentence
+    ran = seqpipe("annotate", pipeline, tmp_path, *words)
+    assert ran.code == 1 and "it is, or lies in, the input" in ran.sentence
+    assert data.read_bytes() == b"mine"
 
 
 def test_what_breaks_off_leaves_nothing(

@@ -63,7 +63,7 @@ class Spaces:
     def pipe(self, texts: Iterable[str]) -> Iterator[Doc]:
         for text in texts:
             words = text.split()
-            starts = [place == 0 for place in range(len(words))]
+            starts: list[bool | int | None] = [place == 0 for place in range(len(words))]
             yield Doc(spacy.blank("xx").vocab, words=words, sent_starts=starts)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import spacy
 from commands import LABELS, Command, write_lines
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 
 from seqpipe.cli.evaluate import evaluate
+from seqpipe.corpora.tokens import read_tokens
 
 
 def test_the_table(seqpipe: Command, pipeline: Path, reviews: Path) -> None:
@@ -29,7 +30,7 @@ def test_json_is_one_flat_object(
     assert seqpipe("evaluate", pipeline, reviews, "--json", target).code == 0
     scores = json.loads(target.read_text())
     assert {"cats_acc", "cats_macro_f", "cats_ece", "words_per_second"} <= set(scores)
-    assert scores.pop("words_per_second") > 0
+    assert scores.pop("characters_per_second") > scores.pop("words_per_second") > 0
     assert all(0 <= value <= 1 for value in scores.values())
     assert json.loads(seqpipe("evaluate", pipeline, reviews, "--json", "-").out).keys() > {
         "cats_acc"
@@ -89,8 +90,54 @@ def test_a_pipeline_of_another_maker(reviews: Path, tmp_path: Path) -> None:
     assert evaluate(tmp_path, reviews).scores["cats_macro_f"] >= 0
 
 
+SEGMENTS = {"token_p", "token_r", "token_f", "sents_p", "sents_r", "sents_f"}
+SPEEDS = {"words_per_second", "characters_per_second"}
+
+
+def test_tokens_and_sentences(seqpipe: Command, tokenizer: Path, sentences: Path) -> None:
+    ran = seqpipe("evaluate", tokenizer, sentences)
+    assert (ran.code, ran.err) == (0, "")
+    for word in ("2 documents", "(test)", "token F", "sentence recall", "characters per second"):
+        assert word in ran.out
+    scores = json.loads(seqpipe("evaluate", tokenizer, sentences, "--json", "-").out)
+    assert set(scores) == SEGMENTS | SPEEDS
+    assert scores["token_f"] > 0.9 and scores["sents_f"] > 0.9
+
+
+def test_as_many_words_as_the_tokenizer_finds(tokenizer: Path, sentences: Path) -> None:
+    found = evaluate(tokenizer, sentences)
+    nlp = spacy.load(tokenizer)
+    texts = [one.reference.text for one in read_tokens(str(sentences), split="test")(nlp)]
+    docs = list(nlp.pipe(texts))
+    ratio = sum(map(len, texts)) / sum(map(len, docs))
+    speeds = [found.scores[name] for name in ("characters_per_second", "words_per_second")]
+    assert speeds[0] / speeds[1] == pytest.approx(ratio)
+
+
+def test_a_pipeline_with_tokens_and_labels(both: Path, reviews: Path, tmp_path: Path) -> None:
+    named = write_lines(
+        tmp_path / "named.jsonl",
+        [{"text": "Bob paid $5.", "pieces": ["Bob", "paid", "$", "5", "."]}] * 3,
+    )
+    assert set(evaluate(both, named, tokens="pieces").scores) == SEGMENTS | SPEEDS
+    scores = set(evaluate(both, reviews).scores)
+    assert "cats_acc" in scores and not scores & SEGMENTS
+
+
+def test_docs_with_tokens(tokenizer: Path, tmp_path: Path) -> None:
+    doc = Doc(spacy.blank("en").vocab, words=["Bob", "paid", "."], spaces=[True, False, False])
+    DocBin(docs=[doc]).to_disk(tmp_path / "test.spacy")
+    found = evaluate(tokenizer, tmp_path).scores
+    assert found["token_p"] >= 0 and "sents_f" not in found
+
+
 def test_bad_input_is_one_sentence(
-    seqpipe: Command, pipeline: Path, reviews: Path, tmp_path: Path
+    seqpipe: Command,
+    pipeline: Path,
+    tokenizer: Path,
+    reviews: Path,
+    sentences: Path,
+    tmp_path: Path,
 ) -> None:
     strange = write_lines(tmp_path / "strange.jsonl", [{"text": "a", "label": "fine"}] * 2)
     empty = tmp_path / "empty.jsonl"
@@ -113,6 +160,8 @@ def test_bad_input_is_one_sentence(
         ([pipeline, strange], "carries the label fine, and the pipeline knows negative and posit"),
         ([pipeline, empty], "holds no"),
         ([pipeline, unlabelled], "holds no"),
+        ([pipeline, sentences, "--tokens", "tokens"], "The pipeline writes no 'tokens'"),
+        ([tokenizer, reviews], "has no column 'tokens': it has id, text and label"),
         ([pipeline, reviews, "--device", "abacus"], "The device 'abacus' cannot be used"),
         ([pipeline, reviews, "--json", tmp_path], "it is a folder"),
         ([pipeline, reviews, "--json", tmp_path / "file" / "x"], "no file can be made there"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import spacy
@@ -70,3 +71,12 @@ def test_a_pipeline_of_spacy_train(pipeline: Path, tmp_path: Path) -> None:
 def test_a_missing_model_is_one_sentence(seqpipe: Command, tmp_path: Path) -> None:
     ran = seqpipe("info", tmp_path / "model-best")
     assert ran.code == 1 and ran.sentence.startswith("error: There is no folder or installed")
+
+
+def test_a_tokenizer(seqpipe: Command, tokenizer: Path, sentences: Path) -> None:
+    (stage,) = info(tokenizer).stages
+    assert stage.codec is not None and stage.codec["unit"] == "char"
+    assert stage.parameters is not None and stage.size > 4 * stage.parameters
+    out = seqpipe("info", tokenizer).out
+    assert f"{sentences} (train), text 'text', tokens 'tokens'" in out
+    assert re.search(r"scores +token_f [01]\.\d+, sents_f [01]\.\d+\n", out)

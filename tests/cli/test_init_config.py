@@ -15,17 +15,21 @@ from seqpipe.cli.init_config import init_config
 from seqpipe.cli.train import train
 
 
-def test_it_is_complete(seqpipe: Command, reviews: Path, tmp_path: Path) -> None:
-    path = tmp_path / "config.cfg"
-    ran = seqpipe("init-config", "sentiment", "--train", reviews, "--output", path)
+@pytest.mark.parametrize("stage", ["sentiment", "tokenizer"])
+def test_it_is_complete(
+    stage: str, seqpipe: Command, reviews: Path, sentences: Path, tmp_path: Path
+) -> None:
+    path, data = tmp_path / "config.cfg", reviews if stage == "sentiment" else sentences
+    ran = seqpipe("init-config", stage, "--train", data, "--output", path)
     assert ran.code == 0 and f"python -m spacy train {path}" in ran.err
     debug_config(path)
     before, after = fill_config(tmp_path / "filled.cfg", path, silent=True)
     assert before.to_str() == after.to_str()
 
 
-def test_stdout_holds_the_config_alone(seqpipe: Command) -> None:
-    ran = seqpipe("init-config", "sentiment")
+@pytest.mark.parametrize("stage", ["sentiment", "tokenizer"])
+def test_stdout_holds_the_config_alone(stage: str, seqpipe: Command) -> None:
+    ran = seqpipe("init-config", stage)
     assert (ran.code, ran.err) == (0, "")
     config = load_config_from_str(ran.out)
     assert config["paths"]["train"] is None
@@ -66,6 +70,22 @@ def test_what_it_writes_trains(seqpipe: Command, reviews: Path, tmp_path: Path) 
     assert train(str(path), output=tmp_path / "out").step == 2
 
 
+def test_a_tokenizer(seqpipe: Command, tmp_path: Path) -> None:
+    rows = [{"said": "He can't.", "pieces": ["He", "ca", "n't", "."]}] * 300
+    data = write_lines(tmp_path / "rows.jsonl", rows)
+    columns = ["--text", "said", "--tokens", "pieces"]
+    path = tmp_path / "config.cfg"
+    short = ["--cell", "gru", "--width", 8, "--training.max_steps", 2]
+    words = ["init-config", "tokenizer", "--train", data, *columns, *short, "--output", path]
+    assert seqpipe(*words).code == 0
+    config = load_config(path, interpolate=False)
+    assert config["nlp"]["tokenizer"] == {"@tokenizers": "seqpipe.RawText.v1"}
+    assert config["components"]["tokenizer"]["model"]["cell"] == "gru"
+    for corpus in config["corpora"].values():
+        assert (corpus["@readers"], corpus["tokens"]) == ("seqpipe.Tokens.v1", "pieces")
+    assert train(str(path), output=tmp_path / "out").step == 2
+
+
 def test_a_file_in_use_is_left_alone(seqpipe: Command, tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     path.write_text("mine")
@@ -82,6 +102,10 @@ def test_a_file_in_use_is_left_alone(seqpipe: Command, tmp_path: Path) -> None:
         (["sentimnt"], 2, "Did you mean 'sentiment'?"),
         (["sentiment", "--dev", "x"], 2, "beside --train"),
         (["sentiment", "--a.b"], 2, "lacks its value"),
+        (["tokenizer", "--train", "bundled:sentences_en", "--label", "text"], 2, "another stage"),
+        (["tokenizer", "--train", "bundled:sentences_en", "--tokens", "words"], 1, "'words'"),
+        (["tokenizer", "--label", "text"], 2, "another stage"),
+        (["tokenizer", "--unit", "word"], 1, "codec.unit"),
         (["sentiment", "--train", "nowhere.csv"], 1, "no file, folder or data set"),
         (["sentiment", "--lang", "qq"], 1, "spaCy refuses this config"),
         (["sentiment", "--components.sentiment.model.width", "x"], 1, "width"),

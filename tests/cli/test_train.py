@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
+from runs import child, told, written_bytes
 
 from seqpipe.cli.train import Silent, train
 from seqpipe.errors import (
@@ -33,36 +33,6 @@ QUICK = {
     "components.sentiment.model.width": 8,
     "components.sentiment.model.embedding": 8,
 }
-TIMES = {"seconds", "words_per_second"}
-
-# Trains as a user's process does, and dies by SIGKILL at the step or in the write it is told.
-CHILD = """
-import json, os, signal, sys
-from seqpipe.cli.train import Silent, train
-import seqpipe.cli._trainee as trainee
-
-settings = json.loads(sys.argv[1])
-die = lambda: os.kill(os.getpid(), signal.SIGKILL)
-
-class Mortal(Silent):
-    def stepped(self, position, words_per_second):
-        if position.step == settings["step"]:
-            die()
-
-if settings["saving"]:
-    save = trainee.StageTrainee.save
-    saves = []
-    def dying(self, name, validation):
-        saves.append(name)
-        if len(saves) == settings["saving"]:
-            to_disk = type(self.nlp).to_disk
-            type(self.nlp).to_disk = lambda nlp, path: (to_disk(nlp, path), die())
-        save(self, name, validation)
-    trainee.StageTrainee.save = dying
-
-train("sentiment", settings["data"], output=settings["output"], resume=True,
-      overrides=settings["overrides"], watcher=Mortal())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +51,6 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TELLING = {"positive": ["good", "great", "lovely"], "negative": ["bad", "dull", "awful"]}
-
-
-def told(folder: Path) -> list[dict[str, Any]]:
-    """The log without what the clock says."""
-    lines = (folder / "log.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if k not in TIMES} for line in lines]
-
-
-def written_bytes(folder: Path) -> dict[str, bytes]:
-    models = [folder / "model-best", folder / "model-last"]
-    files = [file for model in models for file in model.rglob("*") if file.is_file()]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +98,7 @@ def test_another_seed_gives_other_bytes(whole: Path, reviews: Path, tmp_path: Pa
     assert written_bytes(tmp_path / "out") != written_bytes(whole)
 
 
+run = partial(child, overrides=QUICK)
 STEPS = sorted(random.Random(1).sample(range(1, 14), 3))
 
 
@@ -148,8 +107,8 @@ def test_killed_at_three_points_it_ends_in_the_same_bytes(
 ) -> None:
     (tmp_path / "out").mkdir()
     for step in STEPS:
-        assert child(reviews, tmp_path / "out", step=step) == -signal.SIGKILL
-    assert child(reviews, tmp_path / "out") == 0
+        assert run(reviews, tmp_path / "out", step=step) == -signal.SIGKILL
+    assert run(reviews, tmp_path / "out") == 0
     assert written_bytes(tmp_path / "out") == written_bytes(whole)
     assert told(tmp_path / "out") == told(whole)
 
@@ -159,26 +118,11 @@ def test_killed_while_it_saves_it_keeps_the_old_model(
 ) -> None:
     output = tmp_path / "out"
     output.mkdir()
-    assert child(reviews, output, saving=2) == -signal.SIGKILL
+    assert run(reviews, output, saving=2) == -signal.SIGKILL
     assert json.loads((output / "model-best" / "meta.json").read_text())["seqpipe"]["step"] == 5
-    assert child(reviews, output) == 0
+    assert run(reviews, output) == 0
     assert written_bytes(output) == written_bytes(whole)
     assert not [path for path in output.iterdir() if path.name.startswith(".")]
-
-
-def child(data: Path, output: Path, *, step: int = 0, saving: int = 0) -> int:
-    settings = {
-        "data": str(data),
-        "output": str(output),
-        "overrides": QUICK | {"seqpipe.checkpoint_seconds": 30},
-        "step": step,
-        "saving": saving,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, json.dumps(settings)], capture_output=True, timeout=300
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
-    return done.returncode
 
 
 class Impatient(Silent):
@@ -274,6 +218,11 @@ REFUSED: list[tuple[type[SeqpipeError], str, Mapping[str, Any]]] = [
     (UsageError, "Name the data", {"data": None}),
     (SourceMissing, "no file", {"data": "./nowhere.csv"}),
     (SourceMissing, "no file", {"what": "nowhere.cfg"}),
+    (
+        UsageError,
+        "dev-split is said of the data",
+        {"what": "x.cfg", "data": None, "columns": {"dev_split": "y"}},
+    ),
     (ColumnMissing, "text and label", {"columns": {"text": "sentence"}}),
     (SettingUnknown, "trainin", {"overrides": {"trainin.max_epochs": 1}}),
     (SettingError, "bogus", {"overrides": {"seqpipe.bogus": 1}}),
