@@ -1,39 +1,33 @@
 """`seqpipe_tokenizer`: tokens and sentences from characters."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Dict, List, Optional, Union, cast
 
 import numpy as np
 import torch
-from spacy.attrs import IDX, LENGTH, SENT_START  # type: ignore[import-not-found]
+from spacy.attrs import SENT_START  # type: ignore[import-not-found]
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
 from spacy.vocab import Vocab
 from thinc.api import Model
-from torch import nn
 
-from seqpipe.bridge import make_model
+from seqpipe.components._as_tokenizer import AsTokenizer
+from seqpipe.components._segments import Seen, score_tokens, segments_in
 from seqpipe.components._stage import CodecRecipe, Lessons, Stage, read_defaults
 from seqpipe.components.raw_text import RawText
 from seqpipe.errors import NewDocNeeded, SettingError
-from seqpipe.nets.cells import Cell
-from seqpipe.nets.embedding import Embedding
-from seqpipe.nets.encoder import Encoder
-from seqpipe.nets.tagger import Tagger
 from seqpipe.text import characters
 from seqpipe.text.characters import Kinds, codes_of, kind_of
 from seqpipe.text.codec import UNK, Ids
-from seqpipe.text.lexicon import MARKS, Lexicon
+from seqpipe.text.lexicon import MARKS, Lexicon, Runs
 from seqpipe.text.noise import Noise
 from seqpipe.text.rows import Rows
 from seqpipe.text.segments import (
     Labels,
-    Segments,
     labels_of,
     segments_of,
     stretches,
@@ -41,108 +35,14 @@ from seqpipe.text.segments import (
 )
 from seqpipe.text.stream import Token, Windows, tokens_of
 from seqpipe.text.units import well_formed
-from seqpipe.train.scores import SpanCounts
 
+_LARGEST_ID = 2**31 - 1  # that a row holds
 _RARE = 0.005  # share of tokens that hold a space: below it they are slips of the corpus
-
-
-def build_net(
-    *,
-    cell: Cell,
-    embedding: int,
-    width: int,
-    layers: int,
-    bidirectional: bool,
-    conv: int,
-    unit_dropout: float,
-    pairs: int,
-    kinds: Sequence[int],
-    joined: Sequence[bool],
-    marks: int,
-) -> nn.Module:
-    """The tagger of `seqpipe.Tagger.v1`, once its sizes are known."""
-    encoder = Encoder(
-        cell=cell, inputs=embedding, width=width, layers=layers, bidirectional=bidirectional
-    )
-    vectors = Embedding(
-        pieces=len(kinds), width=embedding, pairs=pairs, joined=joined, kinds=kinds, marks=marks
-    )
-    return Tagger(
-        embedding=vectors,
-        encoder=encoder,
-        conv=conv,
-        unit_dropout=unit_dropout,
-        unknown=len(kinds) - characters.COUNT,
-    )
-
-
-@registry.architectures("seqpipe.Tagger.v1")
-def build_tagger(
-    cell: str,
-    embedding: int,
-    width: int,
-    layers: int,
-    bidirectional: bool,
-    conv: int,
-    unit_dropout: float,
-    pairs: int,
-) -> Model[Any, Any]:
-    """Characters and their kinds, a convolution on wish, a recurrent encoder, one output each."""
-    make = partial(
-        build_net,
-        cell=cast(Cell, cell),
-        embedding=embedding,
-        width=width,
-        layers=layers,
-        bidirectional=bidirectional,
-        conv=conv,
-        unit_dropout=unit_dropout,
-        pairs=pairs,
-    )
-    return make_model(make)
 
 
 @registry.scorers("seqpipe.tokenizer_scorer.v1")
 def make_tokenizer_scorer() -> Callable[..., Dict[str, Any]]:
     return score_tokens
-
-
-def score_tokens(examples: Iterable[Example], **_: Any) -> Dict[str, Any]:
-    """Precision, recall and F of tokens and sentences as the CoNLL 2018 shared task counts them."""
-    examples = list(examples)
-    tokens, sentences = SpanCounts(), SpanCounts()
-    marked = any(_marked(example.reference) for example in examples)
-    for example in examples:
-        gold, said = _segments(example.reference), _segments(example.predicted)
-        solid = [_solid(doc) for doc in (example.reference, example.predicted)]
-        tokens.add(solid[0][gold.spans], solid[1][said.spans])
-        if marked and gold.starts is not None and said.starts is not None:
-            sentences.add(solid[0][gold.sentences()], solid[1][said.sentences()])
-    return {**tokens.scores("token"), **sentences.scores("sents")}
-
-
-def _solid(doc: Doc) -> np.ndarray:
-    """How many characters that are not white space stand before each place."""
-    return np.append(0, np.cumsum(~characters.blank(codes_of(doc.text))))
-
-
-def _marked(doc: Doc) -> bool:
-    """Whether anybody said where sentences begin: a lone token begins one by spaCy's own word."""
-    return len(doc) > 1 and bool(doc.has_annotation("SENT_START"))
-
-
-def _segments(doc: Doc) -> Segments:
-    """The tokens of a doc that are not white space."""
-    if not len(doc):
-        return Segments(np.empty((0, 2), np.int64), np.empty(0, np.bool_))
-    first, length, start = doc.to_array([IDX, LENGTH, SENT_START]).astype(np.int64).T
-    started = np.cumsum(start == 1)  # a start that is white space is that of the token after it
-    solid = _solid(doc)
-    kept = solid[first + length] > solid[first]
-    spans = np.stack([first, first + length], axis=1)[kept]
-    if not doc.has_annotation("SENT_START"):
-        return Segments(spans, None)
-    return Segments(spans, np.diff(started[kept], prepend=0) > 0)
 
 
 @Language.factory(
@@ -168,6 +68,7 @@ def make_tokenizer(
     margin: int,
     stretch: int,
     lexicon: bool,
+    words: int,
     noise: Dict[str, float],
     batches: Dict[str, int],
     device: str,
@@ -182,6 +83,7 @@ def make_tokenizer(
         margin=margin,
         stretch=stretch,
         lexicon=lexicon,
+        words=words,
         noise=noise,
         batches=batches,
         device=device,
@@ -189,30 +91,60 @@ def make_tokenizer(
     )
 
 
-@dataclass
-class _Seen:
-    """What one walk over a corpus tells."""
+@registry.tokenizers("seqpipe.Tokenizer.v1")
+def make_trained_tokenizer(
+    model: Model[Any, Any],
+    codec: CodecRecipe,
+    window: int,
+    margin: int,
+    stretch: int,
+    lexicon: bool,
+    words: int,
+    noise: Dict[str, float],
+    batches: Dict[str, int],
+    device: str,
+    scorer: Optional[Callable[..., Dict[str, Any]]],
+) -> Callable[[Language], AsTokenizer]:
+    """The stage as `nlp.tokenizer`; `as_tokenizer` writes the settings of a trained one."""
 
-    words: "Counter[str]"
-    tokens: int = 0
-    spaced: int = 0
-    sentences: bool = False
+    def make(nlp: Language) -> AsTokenizer:
+        stage = make_tokenizer(
+            nlp,
+            "tokenizer",
+            model,
+            codec,
+            window,
+            margin,
+            stretch,
+            lexicon,
+            words,
+            noise,
+            batches,
+            device,
+            scorer,
+        )
+        return AsTokenizer(stage)
 
-    def look(self, example: Example) -> None:
-        segments = _segments(example.reference)
-        text = example.reference.text
-        words = [text[a:b] for a, b in segments.spans.tolist()]
-        self.words.update(words)
-        self.tokens += len(words)
-        self.spaced += sum(" " in word for word in words)
-        self.sentences = self.sentences or _marked(example.reference)
+    return make
+
+
+def as_tokenizer(nlp: Language, name: str = "tokenizer") -> None:
+    """Takes a trained stage out of the pipeline and puts it in the place of `nlp.tokenizer`."""
+    stage = nlp.get_pipe(name)
+    if not isinstance(stage, Tokenizer):
+        raise SettingError("name", name, "the name of a seqpipe_tokenizer in this pipeline")
+    settings = dict(nlp.get_pipe_config(name))
+    settings.pop("factory")
+    nlp.remove_pipe(name)
+    nlp.tokenizer = AsTokenizer(stage)
+    nlp.config["nlp"]["tokenizer"] = {"@tokenizers": "seqpipe.Tokenizer.v1", **settings}
 
 
 class Tokenizer(Stage):
     """Reads the text of a doc, whoever cut it, and gives a new doc of the tokens it finds."""
 
     answers = "<i4"
-    extras = ("lexicon",)
+    extras = ("lexicon", "words")
 
     def __init__(
         self,
@@ -225,6 +157,7 @@ class Tokenizer(Stage):
         margin: int,
         stretch: int,
         lexicon: bool,
+        words: int,
         noise: Dict[str, float],
         **shared: Any,
     ) -> None:
@@ -238,6 +171,8 @@ class Tokenizer(Stage):
         self.stretch = stretch
         self.noise = Noise(**noise)
         self.lexicon = Lexicon({})
+        self.words = words
+        self.runs = Runs({})
         self._kinds = Kinds()
         self._raw = RawText(vocab)
 
@@ -247,7 +182,7 @@ class Tokenizer(Stage):
         return {
             "kinds": [*known, *range(characters.COUNT)],  # what is unknown has an id by its kind
             "joined": [*self._codec().joined(), *[False] * characters.COUNT],
-            "marks": MARKS if self.cfg["lexicon"] else 1,
+            "marks": self._marks(),
         }
 
     # Reading --------------------------------------------------------------------------------
@@ -268,6 +203,8 @@ class Tokenizer(Stage):
                 ids[unknown] = len(codec) + self._kinds.of(codes_of(text)[unknown])
             if self.cfg["lexicon"]:
                 ids = ids * MARKS + self.lexicon.marks(text, own=own[i] if own else None)
+            if len(self.runs):
+                ids = ids * (len(self.runs) + 1) + self.runs.marks(text)
             encoded[i] = ids
         return encoded
 
@@ -339,7 +276,7 @@ class Tokenizer(Stage):
         if lexicon is not None and not self.cfg["lexicon"]:
             raise SettingError("lexicon", False, "true where a file of words is given")
         given = Lexicon.load(lexicon).counts if lexicon is not None else {}
-        seen = _Seen(Counter())
+        seen = Seen()
         self.train_codec(get_examples, seen.look, tokenizer)
         if self._codec().unit != "char":
             raise SettingError("tokenizer", tokenizer, "a tokenizer.json of the unit 'char'")
@@ -349,12 +286,15 @@ class Tokenizer(Stage):
             known = dict.fromkeys(given, sum(seen.words.values()) + 1)  # in any text
             self.lexicon = Lexicon({**seen.words, **known})
             self.cfg["lexicon"] = bool(len(self.lexicon))  # it may have nothing to say
+        self.runs = Runs({})
+        largest = _LARGEST_ID // math.prod([len(self.sizes()["kinds"]), *self._marks()])
+        self.runs = Runs(seen.runs, min(self.words, largest - 1))
         self.shim.open(**self.sizes())
 
     def lessons(self, examples: Sequence[Example]) -> Lessons:
         """Stretches of some sentences each, cut where a sentence begins."""
         texts = [example.reference.text for example in examples]
-        found = [_segments(example.reference) for example in examples]
+        found = [segments_in(example.reference) for example in examples]
         words = [
             Counter(text[a:b] for a, b in segments.spans.tolist())
             for text, segments in zip(texts, found, strict=True)
@@ -374,7 +314,7 @@ class Tokenizer(Stage):
     def _noisy(self, lessons: Lessons) -> Lessons:
         # drawn from torch's own chance, which a checkpoint keeps
         chance = np.random.default_rng(int(torch.randint(2**31, ())))
-        marks = MARKS if self.cfg["lexicon"] else 1
+        marks = math.prod(self._marks())
         (space,), (newline,) = (ids.tolist() for ids in self._codec().encode([" ", "\n"]))
         rows, answers = [], []
         for ids, labels in zip(lessons.rows, lessons.answers, strict=True):
@@ -388,10 +328,17 @@ class Tokenizer(Stage):
     # Saving ---------------------------------------------------------------------------------
 
     def extra(self, name: str) -> bytes:
-        return self.lexicon.to_bytes()
+        return (self.lexicon if name == "lexicon" else self.runs).to_bytes()
 
     def load_extra(self, name: str, data: bytes) -> None:
-        self.lexicon = Lexicon.from_bytes(data)
+        if name == "lexicon":
+            self.lexicon = Lexicon.from_bytes(data)
+        else:
+            self.runs = Runs.from_bytes(data)
+
+    def _marks(self) -> List[int]:
+        """How many marks of each sort a character may bear."""
+        return [MARKS] * self.cfg["lexicon"] + [len(self.runs) + 1] * bool(len(self.runs))
 
     def _ways(self) -> Dict[str, bool]:
         return {name: bool(self.cfg[name]) for name in ("spaces", "sentences")}

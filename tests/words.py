@@ -44,9 +44,14 @@ CHINESE = (
 
 MODEL: dict[str, Any] = {
     "@architectures": "seqpipe.Tagger.v1",
+    "cell": "lstm",
     "embedding": 8,
     "width": 8,
+    "layers": 1,
+    "bidirectional": True,
+    "conv": 0,
     "unit_dropout": 0.0,
+    "mark_dropout": 0.0,
     "pairs": 50,
 }
 CODEC: dict[str, Any] = {"@misc": "seqpipe.Codec.v1", "unit": "char", "min_count": 1}
@@ -56,15 +61,16 @@ ENOUGH = 100  # steps until nothing is said wrongly of the texts learned
 
 # Whatever a str may hold, and more often what makes trouble: white space of every sort, characters
 # of no width, marks that combine, text from right to left, astral signs, lone surrogates.
-TROUBLE = "  \t\n\r\x0b\x1c\x85\xa0\u2028\u3000\u200b\u200d\ufeff\u0301\u0e33שלםسلام👍🏽𠀀\ud800\udfff.'ab我"
+TROUBLE = (
+    "  \t\n\r\x0b\x1c\x85\xa0\u2028\u3000\u200b\u200d\ufeff\u0301\u0e33"
+    "שלםسلام👍🏽𠀀\ud800\udfff.'ab我"
+)
 STRINGS = st.text(st.sampled_from(TROUBLE) | st.characters(), max_size=60)
 
 
 def held(text: str) -> str:
     """The text as spaCy can hold it."""
-    return "".join(
-        "\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text
-    )
+    return "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
 
 
 def drawn(sentences: Sequence[str] = ENGLISH, *, count: int = 40, seed: int = 99) -> list[str]:
@@ -109,7 +115,8 @@ def add_stage(
     nlp: Language, name: str = "tokenizer", *, model: dict[str, Any] | None = None, **config: Any
 ) -> Tokenizer:
     model = {**MODEL, **(model or {})}
-    settings = {"codec": CODEC, "model": model, "noise": QUIET, "device": "cpu", **config}
+    plain = {"codec": CODEC, "noise": QUIET, "lexicon": False, "device": "cpu"}
+    settings = {**plain, "model": model, **config}
     stage = nlp.add_pipe("seqpipe_tokenizer", name=name, config=settings, first=True)
     assert isinstance(stage, Tokenizer)
     return stage

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +23,9 @@ class Embedding(nn.Module):
     `kinds` gives the kind of each piece, and each kind a vector that its pieces share. Where a
     piece and the one before are both `joined`, the vector of the pair is added, out of a table
     that pairs share by hashing (Weinberger et al. 2009): a character says little where words are
-    not set apart, and two of them are often a word. With `marks`, an id is a piece times `marks`
-    plus a mark, which has a vector too.
+    not set apart, and two of them are often a word. With `marks`, how many there are of each sort,
+    an id is a piece and one mark of each sort: (piece * marks[0] + mark) * marks[1] + mark ...,
+    and each mark but 0 has a vector too.
     """
 
     def __init__(
@@ -33,7 +36,7 @@ class Embedding(nn.Module):
         pairs: int = 0,
         joined: Sequence[bool] = (),
         kinds: Sequence[int] = (),
-        marks: int = 1,
+        marks: Sequence[int] = (),
         pad: int = 0,
     ) -> None:
         super().__init__()
@@ -48,8 +51,9 @@ class Embedding(nn.Module):
         if pairs and sum(joined) >= _ENOUGH * pieces:
             self.pair = _table(pairs + 1, width, empty=0)
             self.register_buffer("joined", torch.tensor(joined), persistent=False)
-        self.marks = marks
-        self.mark = _table(marks, width, empty=0) if marks > 1 else None
+        self.mark = nn.ModuleList(_table(count, width, empty=0) for count in marks)
+        self.marks = math.prod(marks)
+        self._after = [math.prod(marks[i + 1 :]) for i in range(len(marks))]
 
     @property
     def width(self) -> int:
@@ -61,7 +65,8 @@ class Embedding(nn.Module):
         return sum(table.num_embeddings for table in self._looked_up())
 
     def _looked_up(self) -> list[nn.Embedding]:
-        return [table for table in (self.single, self.pair, self.mark) if table is not None]
+        pair = [] if self.pair is None else [self.pair]
+        return [self.single, *pair, *(cast(nn.Embedding, table) for table in self.mark)]
 
     def tables(self) -> list[Tensor]:
         """What is looked up; a vector is the sum of one row of each."""
@@ -72,7 +77,7 @@ class Embedding(nn.Module):
 
     def places(self, ids: Tensor, before: Tensor | None = None) -> list[Tensor]:
         """Where in each table, all (B, S); `before` (B,) are the ids that precede the first."""
-        pieces = ids if self.mark is None else ids // self.marks
+        pieces = ids // self.marks if len(self.mark) else ids
         places = [pieces]
         if self.pair is not None:
             first = torch.zeros_like(ids[:, 0]) if before is None else before // self.marks
@@ -82,8 +87,10 @@ class Embedding(nn.Module):
                 self.pair.num_embeddings - 1
             )
             places.append((bucket + 1).masked_fill(~both, 0))
-        if self.mark is not None:
-            places.append(ids % self.marks)
+        rest = ids % self.marks
+        for after in self._after:
+            places.append(rest // after)
+            rest = rest % after
         return places
 
     def forward(self, ids: Tensor, before: Tensor | None = None) -> Tensor:

@@ -65,7 +65,8 @@ class Sweep:
         split = output.weight.view(classes, self._ways, -1).permute(2, 1, 0).flatten(1)
         shares = (packed @ split).unflatten(1, (self._ways, classes))  # (N + 1, W, C)
         own = shares[torch.arange(len(shares), device=shares.device), packing.way_of_rows()]
-        return packing.padded(own).unflatten(2, (self._ways, classes)).sum(dim=2) + output.bias
+        each: Tensor = packing.padded(own).view(*packing.shape, self._ways, classes)
+        return each.sum(dim=2) + output.bias
 
     def _looked_up(self, places: Sequence[Tensor], packing: _Packing) -> Iterable[Tensor]:
         """The gates of each step: (W, n, G)."""

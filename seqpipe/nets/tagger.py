@@ -23,6 +23,7 @@ class Tagger(nn.Module):
         encoder: Encoder,
         conv: int = 0,
         unit_dropout: float = 0.0,
+        mark_dropout: float = 0.0,
         unknown: int = 1,
     ) -> None:
         super().__init__()
@@ -33,6 +34,7 @@ class Tagger(nn.Module):
         self.dropout = nn.Dropout(0.0)  # the rate is the driver's: see `set_dropout`
         self.sweeps = Sweeps()
         self.unit_dropout = unit_dropout
+        self.mark_dropout = mark_dropout
         self.unknown = unknown
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
@@ -77,12 +79,17 @@ class Tagger(nn.Module):
         return int(lengths.sum())
 
     def _with_gaps(self, ids: Tensor) -> Tensor:
-        """Some pieces read as unknown while training, their marks kept."""
-        if not (self.training and self.unit_dropout):
+        """While training some pieces read as unknown, and some as if they bore no mark."""
+        if not self.training:
             return ids
-        gaps = torch.rand(ids.shape, device=ids.device) < self.unit_dropout
-        marks = self.embedding.marks
-        return torch.where(gaps, self.unknown * marks + ids % marks, ids)
+        pieces, marks = ids // self.embedding.marks, ids % self.embedding.marks
+        if self.unit_dropout:
+            gaps = torch.rand(ids.shape, device=ids.device) < self.unit_dropout
+            pieces = pieces.masked_fill(gaps, self.unknown)
+        if self.mark_dropout:
+            gaps = torch.rand(ids.shape, device=ids.device) < self.mark_dropout
+            marks = marks.masked_fill(gaps, 0)
+        return pieces * self.embedding.marks + marks
 
 
 class Convolution(nn.Module):

@@ -1,7 +1,8 @@
-"""Known words as marks on the characters of a text: where one begins, ends, or passes."""
+"""Known words as marks on the characters of a text: where one begins, ends, passes, and which."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.errors import SourceMissing, SourceUnreadable
-from seqpipe.files import written
 
 _LONGEST = 5  # parts of a word, characters or syllables, that are told apart; more are as many
 _PER_SIDE = _LONGEST + 1
@@ -21,6 +21,7 @@ MARKS = 2 * _PER_SIDE * _PER_SIDE  # passed over or not, by the longest ending, 
 NO_LETTER, APART, ALONE = range(3)
 
 _MOST_CHARACTERS = 40
+_RUN = re.compile(r"[^\W\d_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\U0003ffff]+")
 _WORD = "\0"  # in the tree of words: here one ends, and how often it was counted
 
 
@@ -73,17 +74,11 @@ class Lexicon:
         return (over * np.int32(_PER_SIDE * _PER_SIDE) + sides).astype(np.int32)
 
     def to_bytes(self) -> bytes:
-        """A word and its count a line."""
-        lines = (f"{word}\t{count}\n" for word, count in sorted(self.counts.items()))
-        return "".join(lines).encode()
+        return _lines(self.counts)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Lexicon:
         return cls(dict(_pairs(data.decode("utf-8"), "the bytes given")))
-
-    def save(self, path: Path) -> None:
-        with written(path) as beside:
-            beside.write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> Lexicon:
@@ -95,6 +90,45 @@ class Lexicon:
         except (OSError, UnicodeDecodeError) as error:
             raise SourceUnreadable(str(path), str(error)) from error
         return cls(dict(_pairs(text, str(path))))
+
+
+class Runs:
+    """Letters in a row that were seen more than once, as a number on each of their characters: what
+    stands between spaces is known as a whole. Letters that stand alone belong to no run."""
+
+    def __init__(self, counts: Mapping[str, int], most: int | None = None) -> None:
+        often = sorted((w for w, n in counts.items() if n > 1), key=lambda w: (-counts[w], w))
+        self.counts = {word: counts[word] for word in often[:most]}
+        self._numbers = {word: number for number, word in enumerate(self.counts, 1)}
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def marks(self, text: str) -> NDArray[np.int32]:
+        """0 where a character is in no known run: (S,)."""
+        marks = np.zeros(len(text), np.int32)
+        if self._numbers:
+            for found in _RUN.finditer(text):
+                if number := self._numbers.get(found[0].lower()):
+                    marks[found.start() : found.end()] = number
+        return marks
+
+    def to_bytes(self) -> bytes:
+        return _lines(self.counts)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Runs:
+        return cls(dict(_pairs(data.decode("utf-8"), "the bytes given")))
+
+
+def runs_of(text: str) -> list[str]:
+    """The runs of a text as they are counted."""
+    return _RUN.findall(text.lower())
+
+
+def _lines(counts: Mapping[str, int]) -> bytes:
+    """A word and its count a line, in the order of words."""
+    return "".join(f"{word}\t{counts[word]}\n" for word in sorted(counts)).encode()
 
 
 def _pairs(text: str, source: str) -> Iterable[tuple[str, int]]:

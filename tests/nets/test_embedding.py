@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from seqpipe.nets.embedding import Embedding
 JOINED = [False] * 4 + [True] * 4 + [False] * 2
 
 
-def make_embedding(**settings: int) -> Embedding:
+def make_embedding(**settings: Any) -> Embedding:
     torch.manual_seed(0)
     return Embedding(pieces=10, width=3, joined=JOINED, **{"pairs": 50, **settings})
 
@@ -54,3 +56,13 @@ def test_without_pairs_there_is_no_table() -> None:
 def test_a_negative_table_is_one_sentence() -> None:
     with pytest.raises(SettingError, match="pairs"):
         make_embedding(pairs=-1)
+
+
+def test_marks_are_told_apart_by_their_sort() -> None:
+    embedding = make_embedding(pairs=0, marks=[3, 4])
+    ids = torch.tensor([[(7 * 3 + 2) * 4 + 3, (7 * 3 + 0) * 4 + 3, 7 * 12]])
+    first, second = embedding.tables()[1:]
+    added = embedding(ids)[0] - embedding.single(torch.tensor(7))
+    assert torch.allclose(added[0], first[2] + second[3])
+    assert torch.allclose(added[1], second[3])
+    assert torch.allclose(added[2], torch.zeros(3), atol=1e-7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from math import prod
 from typing import get_args
 
 import pytest
@@ -95,7 +96,7 @@ def test_large_sums_do_not_overflow(cell: Cell) -> None:
 
 
 def make_embedding() -> Embedding:
-    return Embedding(pieces=11, width=5, kinds=[0, 1] * 5 + [2], marks=3)
+    return Embedding(pieces=11, width=5, kinds=[0, 1] * 5 + [2], marks=[3])
 
 
 def test_a_sweep_is_kept_until_a_weight_changes() -> None:
@@ -136,13 +137,13 @@ def test_a_copy_of_a_net_has_a_sweep_of_its_own() -> None:
 
 @pytest.mark.parametrize("pairs", [0, 7])
 @pytest.mark.parametrize("kinds", [[], [0, 1, 2] * 3])
-@pytest.mark.parametrize("marks", [1, 4])
+@pytest.mark.parametrize("marks", [[], [4], [3, 2]])
 def test_the_sum_of_an_embeddings_tables_is_its_vector(
-    pairs: int, kinds: list[int], marks: int
+    pairs: int, kinds: list[int], marks: list[int]
 ) -> None:
     joined = [False] * 4 + [True] * 5
     embedding = Embedding(pieces=9, width=5, pairs=pairs, joined=joined, kinds=kinds, marks=marks)
-    ids = torch.randint(0, 9 * marks, (4, 6))
+    ids = torch.randint(0, 9 * prod(marks), (4, 6))
     found = torch.zeros(4, 6, 5)
     for table, place in zip(embedding.tables(), embedding.places(ids), strict=True):
         found = found + table[place]

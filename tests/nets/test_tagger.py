@@ -17,7 +17,7 @@ from seqpipe.nets.tagger import CLASSES, Tagger
 
 def make_net(cell: Cell = "lstm", **settings: Any) -> Tagger:
     torch.manual_seed(0)
-    embedding = Embedding(pieces=20, width=6, kinds=[0, 1] * 10, marks=3)
+    embedding = Embedding(pieces=20, width=6, kinds=[0, 1] * 10, marks=[3])
     encoder = Encoder(cell=cell, inputs=6, width=5)
     return Tagger(embedding=embedding, encoder=encoder, **settings)
 
@@ -76,7 +76,7 @@ def test_what_lies_beyond_a_row_does_not_matter() -> None:
     assert torch.allclose(net(ids, lengths)[0, :3], net(other, lengths)[0, :3])
 
 
-def test_gaps_keep_the_mark_and_come_while_training_only() -> None:
+def test_gaps_take_the_piece_or_its_marks_and_come_while_training_only() -> None:
     net = make_net(unit_dropout=1.0, unknown=4)
     ids = torch.tensor([[3 * 7 + 2, 3 * 9]])
 
@@ -84,6 +84,8 @@ def test_gaps_keep_the_mark_and_come_while_training_only() -> None:
         return net._with_gaps(given).flatten().tolist()
 
     assert read(ids) == [3 * 4 + 2, 3 * 4]
+    net.unit_dropout, net.mark_dropout = 0.0, 1.0
+    assert read(ids) == [3 * 7, 3 * 9]
     net.eval()
     assert read(ids) == ids.flatten().tolist()
 

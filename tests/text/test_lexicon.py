@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe.errors import SourceMissing, SourceUnreadable
-from seqpipe.text.lexicon import MARKS, Lexicon
+from seqpipe.text.lexicon import MARKS, Lexicon, Runs, runs_of
 
 WORDS = {"研究": 3, "研究生": 2, "生命": 1, "Việt Nam": 4, "cat": 9, "a": 2, "起源": 1}
 
@@ -64,7 +65,7 @@ def test_marks_are_those_of_a_plain_search(text: str) -> None:
 def test_it_is_saved_and_read_back(tmp_path: Path) -> None:
     lexicon = Lexicon(WORDS)
     assert Lexicon.from_bytes(lexicon.to_bytes()).counts == lexicon.counts
-    lexicon.save(tmp_path / "words.txt")
+    (tmp_path / "words.txt").write_bytes(lexicon.to_bytes())
     assert Lexicon.load(tmp_path / "words.txt").counts == lexicon.counts
 
 
@@ -82,3 +83,21 @@ def test_a_file_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("研究\tmany\n", encoding="utf-8")
     with pytest.raises(SourceUnreadable, match="line 1"):
         Lexicon.load(tmp_path / "words.txt")
+
+
+def test_a_run_seen_twice_is_known_as_a_whole() -> None:
+    runs = Runs(Counter(runs_of("Dr. Who and Dr. No Who? Việt việt 研究 研究 x1 x2")), 9)
+    assert set(runs.counts) == {"dr", "who", "việt", "x"}
+    marks = runs.marks("DR.Who no 研究")
+    assert marks[0] == marks[1] != 0
+    assert marks[2] == 0
+    assert marks[3] == marks[5] not in (0, marks[0])
+    assert not marks[6:].any()
+
+
+def test_the_commonest_runs_are_kept_and_read_back_the_same() -> None:
+    runs = Runs({"a": 3, "b": 2, "c": 4, "d": 1}, 2)
+    assert list(runs.counts) == ["c", "a"]
+    again = Runs.from_bytes(runs.to_bytes())
+    assert again.marks("a c b").tolist() == runs.marks("a c b").tolist()
+    assert not Runs({}).marks("a c b").any()
