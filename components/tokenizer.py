@@ -52,6 +52,7 @@ def make_tokenizer_scorer() -> Callable[..., Dict[str, Any]]:
     default_config=read_defaults(__file__, "tokenizer"),
     default_score_weights={
         "token_f": 0.5,
+        "token_acc": None,
         "token_p": None,
         "token_r": None,
         "sents_f": 0.5,

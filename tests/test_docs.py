@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from seqpipe.__main__ import main
+from seqpipe.cli._config import stage_config
+from seqpipe.components._stage import read_defaults
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -17,9 +19,27 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The demo has its own test; spaCy's own commands are tested with the stage.
 LEFT_OUT = ("python -m seqpipe demo", "python -m spacy", "pip ", "tox", "git ")
 SMALL = ["--training.max_steps", "4"]
+# Models that the pages speak of without training them.
+MODELS = {
+    "stars": ("sentiment", "reviews"),
+    "films": ("sentiment", "reviews"),
+    "words": ("tokenizer", "sentences"),
+    "seqpipe-demo/reviews_en": ("sentiment", "reviews"),
+    "seqpipe-demo/sentences_en": ("tokenizer", "sentences"),
+}
 SIDES = [
     ("a lovely film with good actors", "positive"),
     ("a dull film with bad actors", "negative"),
+]
+SENTENCES: list[dict[str, object]] = [
+    {
+        "text": f"{text}.",
+        "tokens": [*text.split(), "."],
+        "newpar": i % 3 == 0,
+        "doc_id": f"{i // 6}",
+    }
+    for i in range(30)
+    for text, _ in SIDES
 ]
 
 
@@ -35,6 +55,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_lines(
         tmp_path / "new.jsonl", [{"text": text, "id": i} for i, (text, _) in enumerate(SIDES)]
     )
+    (tmp_path / "sentences").mkdir()
+    for part in ("train", "validation", "test"):
+        write_lines(tmp_path / "sentences" / f"{part}.jsonl", SENTENCES)
+    named = [{"sentence": row["text"], "words": row["tokens"]} for row in SENTENCES]
+    write_lines(tmp_path / "rows.jsonl", named * 20)
+    (tmp_path / "words.txt").write_text("actors\n演员\n", encoding="utf-8")
+    (tmp_path / "long.txt").write_text("I saw it. " * 1000, encoding="utf-8")
     stars = [f"{row['text']},{1 if row['label'] == 'negative' else 5}" for row in rows]
     (tmp_path / "reviews.csv").write_text("\n".join(["review,stars", *stars]) + "\n")
     monkeypatch.chdir(tmp_path)
@@ -47,14 +74,13 @@ def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
 
 def trained(name: str) -> None:
     """The pages build on models that other pages have trained."""
-    argv = ["train", "sentiment", "reviews", "--output", name, *SMALL]
-    assert main(argv) == 0
+    assert main(["train", *MODELS[name], "--output", name, *SMALL]) == 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
-    for name in ("stars", "films", "seqpipe-demo/reviews_en"):
+    for name in MODELS:
         commands = "".join(code for kind, code in blocks if kind != "python")
         if f"{name}/model-best" in str(blocks) and f"--output {name}\n" not in commands:
             trained(name)
@@ -75,3 +101,16 @@ def run_commands(code: str) -> None:
         if argv[0] == "train" and "--training.max_steps" not in argv:
             argv += SMALL
         assert main(argv) == 0, line
+
+
+@pytest.mark.parametrize("stage", ["sentiment", "tokenizer"])
+def test_every_setting_of_a_stage_is_told(stage: str) -> None:
+    page = (ROOT / "docs" / f"{stage}.md").read_text(encoding="utf-8")
+    config = read_defaults(str(stage_config(stage)), stage)
+    names = [
+        f"{name}.{inner}" if isinstance(value, dict) else name
+        for name, value in config.items()
+        for inner in (value if isinstance(value, dict) else [""])
+        if not inner.startswith("@")
+    ]
+    assert [name for name in names if f"`{name}`" not in page] == []

@@ -32,7 +32,7 @@ REGISTERED = {
     "readers": ["seqpipe.Dataset.v1", "seqpipe.Tokens.v1"],
     "schedules": ["seqpipe.WarmupDecay.v1"],
     "scorers": ["seqpipe.sentiment_scorer.v1", "seqpipe.tokenizer_scorer.v1"],
-    "tokenizers": ["seqpipe.RawText.v1"],
+    "tokenizers": ["seqpipe.RawText.v1", "seqpipe.Tokenizer.v1"],
 }
 POOLINGS = ["attention", "last", "max", "mean"]
 EXTENSIONS = {"doc": ["sentiment"], "span": [], "token": []}

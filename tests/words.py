@@ -116,7 +116,7 @@ def add_stage(
 ) -> Tokenizer:
     model = {**MODEL, **(model or {})}
     plain = {"codec": CODEC, "noise": QUIET, "lexicon": False, "device": "cpu"}
-    settings = {**plain, "model": model, **config}
+    settings = {**plain, "words": 0, "model": model, **config}
     stage = nlp.add_pipe("seqpipe_tokenizer", name=name, config=settings, first=True)
     assert isinstance(stage, Tokenizer)
     return stage

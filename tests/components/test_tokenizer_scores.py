@@ -7,9 +7,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from seqpipe.components.tokenizer import score_tokens
+from seqpipe.components.tokenizer import make_tokenizer_scorer
 
 VOCAB = Vocab()
+score_tokens = make_tokenizer_scorer()
 
 
 def doc_of(*sentences: str, glued: bool = False) -> Doc:

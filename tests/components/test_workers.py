@@ -11,7 +11,7 @@ import pytest
 
 import seqpipe
 
-PARENT = """
+SENTIMENT = """
 import multiprocessing
 import sys
 
@@ -37,13 +37,38 @@ if __name__ == "__main__":
     print("done")
 """
 
+TOKENIZER = """
+import multiprocessing
+import sys
 
+import torch
+from words import facts_of, make_words_nlp, text_of
+
+torch.set_num_threads(2)
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    nlp = make_words_nlp(5, model={"width": 64, "embedding": 64})
+    torch.set_num_threads(2)
+    texts = [text_of(count=n % 7, seed=n) for n in range(240)]
+    expected = [facts_of(doc) for doc in nlp.pipe(texts)]
+    torch.ones(600, 600) @ torch.ones(600, 600)
+    pairs = [(text, number) for number, text in enumerate(texts)]
+    found = list(nlp.pipe(pairs, as_tuples=True, n_process=2, batch_size=20))
+    assert [context for _, context in found] == list(range(len(texts)))
+    assert [facts_of(doc) for doc, _ in found] == expected
+    assert torch.get_num_threads() == 2
+    print("done")
+"""
+
+
+@pytest.mark.parametrize("parent", [SENTIMENT, TOKENIZER], ids=["sentiment", "tokenizer"])
 @pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_two_workers_after_two_threads(tmp_path: Path, start: str) -> None:
+def test_two_workers_after_two_threads(tmp_path: Path, start: str, parent: str) -> None:
     if start == "fork" and not hasattr(os, "fork"):
         pytest.skip("this system does not fork")
     script = tmp_path / "parent.py"
-    script.write_text(PARENT, encoding="utf-8")
+    script.write_text(parent, encoding="utf-8")
     paths = [Path(__file__).parents[1], Path(seqpipe.__file__).parents[1]]
     here = {**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     here["PYTHONPATH"] = os.pathsep.join(map(str, paths))
