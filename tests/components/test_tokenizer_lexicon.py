@@ -110,7 +110,7 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 def test_a_list_for_a_stage_without_a_lexicon_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_text("上海\n", encoding="utf-8")
-    with pytest.raises(SettingError, match="lexicon = False .* true where a file of words"):
+    with pytest.raises(SettingError, match=r"lexicon = False .* true where a file of words"):
         initialized(path, lexicon=False)
 
 

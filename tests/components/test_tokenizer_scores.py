@@ -17,7 +17,7 @@ def doc_of(*sentences: str, glued: bool = False) -> Doc:
     """Sentences of tokens between bars; without any space where they are glued."""
     tokens = [line.split("|") for line in sentences]
     words = [token for line in tokens for token in line]
-    starts = [at == 0 for line in tokens for at in range(len(line))]
+    starts: list[bool | int | None] = [at == 0 for line in tokens for at in range(len(line))]
     return Doc(VOCAB, words=words, spaces=[not glued] * len(words), sent_starts=starts)
 
 
@@ -71,7 +71,7 @@ def test_a_space_within_a_token_does_not_count() -> None:
 )
 def test_tokens_of_white_space_are_none(words: list[str], starts: list[int]) -> None:
     """And a sentence that begins with one begins with the token after it."""
-    flags = [at in starts for at in range(len(words))]
+    flags: list[bool | int | None] = [at in starts for at in range(len(words))]
     spaced = Doc(VOCAB, words=words, spaces=[False] * len(words), sent_starts=flags)
     assert scores((GOLD, spaced)) == scores((spaced, GOLD)) == [1] * 6
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +28,7 @@ from words import (
 from seqpipe.components.tokenizer import Tokenizer
 from seqpipe.text.stream import Token
 
-SMALL = {"window": 40, "margin": 10}
+SMALL: dict[str, Any] = {"window": 40, "margin": 10}
 KINDS = {"en": (ENGLISH, " "), "vi": (VIETNAMESE, " "), "zh": (CHINESE, "")}
 NLP = trained(**SMALL)
 UNTRAINED = make_words_nlp(**SMALL)
@@ -49,7 +51,7 @@ def said_of(doc: Doc, *, sentences: bool = True) -> list[Token]:
 def cut(text: str, places: list[int]) -> list[str]:
     """Chunks of the text; empty ones where places come twice."""
     places = [0, *sorted(place % (len(text) + 1) for place in places), len(text)]
-    return [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(places)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -155,7 +157,7 @@ def test_a_stream_without_end_holds_little(monkeypatch: pytest.MonkeyPatch) -> N
     tokens = stage.stream(endless())
     found = [next(tokens) for _ in range(3000)]
     assert max(shown) <= 2 * max(shown[:5])
-    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(found))
 
 
 def test_a_huge_chunk_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

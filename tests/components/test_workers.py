@@ -48,7 +48,7 @@ torch.set_num_threads(2)
 
 if __name__ == "__main__":
     multiprocessing.set_start_method(sys.argv[1])
-    nlp = make_words_nlp(5, model={"width": 64, "embedding": 64})
+    nlp = make_words_nlp(5)
     torch.set_num_threads(2)
     texts = [text_of(count=n % 7, seed=n) for n in range(240)]
     expected = [facts_of(doc) for doc in nlp.pipe(texts)]
@@ -62,8 +62,11 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("parent", [SENTIMENT, TOKENIZER], ids=["sentiment", "tokenizer"])
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize(
+    ("start", "parent"),
+    [("fork", SENTIMENT), ("spawn", SENTIMENT), ("fork", TOKENIZER)],
+    ids=["fork", "spawn", "fork-tokenizer"],
+)
 def test_two_workers_after_two_threads(tmp_path: Path, start: str, parent: str) -> None:
     if start == "fork" and not hasattr(os, "fork"):
         pytest.skip("this system does not fork")
