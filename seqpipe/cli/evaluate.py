@@ -232,7 +232,8 @@ def _by_label(
 def _told(model: str, data: str, found: Evaluation) -> str:
     from seqpipe.cli._table import table
 
-    others = [n for n in found.scores if n not in _TITLES and not n.startswith("cats_")]
+    known = {*_TITLES, "token_acc"}  # which is but another name of the precision
+    others = [n for n in found.scores if n not in known and not n.startswith("cats_")]
     names = {name: title for name, title in _TITLES.items() if name in found.scores}
     shown = {**{name: name for name in others}, **names}
     facts = [(title, _number(name, found.scores[name])) for name, title in shown.items()]

@@ -90,7 +90,7 @@ def test_a_pipeline_of_another_maker(reviews: Path, tmp_path: Path) -> None:
     assert evaluate(tmp_path, reviews).scores["cats_macro_f"] >= 0
 
 
-SEGMENTS = {"token_p", "token_r", "token_f", "sents_p", "sents_r", "sents_f"}
+SEGMENTS = {"token_acc", "token_p", "token_r", "token_f", "sents_p", "sents_r", "sents_f"}
 SPEEDS = {"words_per_second", "characters_per_second"}
 
 
@@ -99,6 +99,7 @@ def test_tokens_and_sentences(seqpipe: Command, tokenizer: Path, sentences: Path
     assert (ran.code, ran.err) == (0, "")
     for word in ("2 documents", "(test)", "token F", "sentence recall", "characters per second"):
         assert word in ran.out
+    assert "token_acc" not in ran.out
     scores = json.loads(seqpipe("evaluate", tokenizer, sentences, "--json", "-").out)
     assert set(scores) == SEGMENTS | SPEEDS
     assert scores["token_f"] > 0.9 and scores["sents_f"] > 0.9

@@ -47,7 +47,7 @@ def test_the_scores_that_are_told(seqpipe: Command, sentences: Path, tmp_path: P
     assert ran.code == 0
     assert "model-best: token_f 0." in ran.out and ", sents_f 0." in ran.out
     (first, *_) = read_lines(tmp_path / "out" / "log.jsonl")
-    assert {"token_p", "token_r", "token_f", "sents_p", "sents_r", "sents_f"} == set(
+    assert {"token_p", "token_r", "token_f", "sents_p", "sents_r", "sents_f"} <= set(
         first["scores"]
     )
 
@@ -69,7 +69,7 @@ def test_columns_by_name(sentences: Path, tmp_path: Path) -> None:
 def test_sentences_that_nobody_marked(sentences: Path, tmp_path: Path) -> None:
     overrides = {**QUICK, "corpora.train.sentences": False, "corpora.dev.sentences": False}
     trained = train("tokenizer", str(sentences), output=tmp_path / "out", overrides=overrides)
-    assert set(trained.scores) == {"token_p", "token_r", "token_f"}
+    assert "token_f" in trained.scores and "sents_f" not in trained.scores
     assert not spacy.load(trained.best)("Bob paid. Ann saw.").has_annotation("SENT_START")
 
 
