@@ -19,7 +19,7 @@ DOTTED = True
 _EXAMPLE = """examples:
   python -m seqpipe init-config sentiment --lang en --cell gru --output config.cfg
   python -m seqpipe init-config sentiment --train reviews.csv --label stars > config.cfg
-  python -m seqpipe init-config tokenizer --train en_ewt/ --components.tokenizer.lexicon true
+  python -m seqpipe init-config tokenizer --train en_ewt/ --components.tokenizer.words 0
   python -m seqpipe init-config sentiment --training.max_epochs 8 --components.sentiment.longest 400
 
 Both `python -m spacy train config.cfg` and `python -m seqpipe train config.cfg` take it."""
