@@ -224,16 +224,20 @@ class Tokenizer(Stage):
         """The tokens of a text without end, each as soon as it is certain.
 
         They are those of the whole text in one doc, however it is cut into chunks, and at most
-        two margins and a `window` of characters late; a smaller window than the stage's own is
-        sooner and may see a little less.
+        two margins, a `window` and the longest known word late; a smaller window than the stage's
+        own is sooner and may see a little less.
         """
         windows = self.windows if window is None else Windows(window, self.windows.margin)
         if self.codec is None:
             self.encode([])
-        return tokens_of(map(well_formed, chunks), self._labels, windows=windows, **self._ways())
-
-    def _labels(self, texts: Sequence[str]) -> List[Labels]:
-        return list(super().predict_rows(self.encode_texts(texts)))
+        return tokens_of(
+            map(well_formed, chunks),
+            self.encode_texts,
+            super().predict_rows,
+            windows=windows,
+            reach=max(self.lexicon.longest, self.runs.longest),
+            **self._ways(),
+        )
 
     # Writing --------------------------------------------------------------------------------
 

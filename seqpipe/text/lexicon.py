@@ -34,6 +34,7 @@ class Lexicon:
 
     def __init__(self, counts: Mapping[str, int]) -> None:
         self.counts = {w: n for w, n in counts.items() if _speaks(w)}
+        self.longest = max(map(len, self.counts), default=0)
         self._tree: dict[str, Any] = {}
         for word, count in self.counts.items():
             node = self._tree
@@ -99,6 +100,7 @@ class Runs:
     def __init__(self, counts: Mapping[str, int], most: int | None = None) -> None:
         often = sorted((w for w, n in counts.items() if n > 1), key=lambda w: (-counts[w], w))
         self.counts = {word: counts[word] for word in often[:most]}
+        self.longest = max(map(len, self.counts), default=0)
         self._numbers = {word: number for number, word in enumerate(self.counts, 1)}
 
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from seqpipe.text.segments import Labels, segments_of
 
 _AT_ONCE = 256  # windows: what a stream runs side by side, however much text comes at a time
 
+Encode = Callable[[Sequence[str]], Sequence[Ids]]
 Predict = Callable[[Sequence[Ids]], Sequence[Labels]]
 
 
@@ -83,14 +84,19 @@ class Token:
 
 def tokens_of(
     chunks: Iterable[str],
-    labels: Callable[[Sequence[str]], Sequence[Labels]],
+    encode: Encode,
+    predict: Predict,
     *,
     windows: Windows,
+    reach: int,
     spaces: bool,
     sentences: bool,
 ) -> Iterator[Token]:
-    """The tokens of the chunks put together, as soon as no later character can change them."""
-    held = _Held(windows, labels, spaces=spaces, sentences=sentences)
+    """The tokens of the chunks put together, as soon as no later character can change them.
+
+    `reach` is how far from a character stands what decides on its id.
+    """
+    held = _Held(windows, encode, predict, reach=reach, spaces=spaces, sentences=sentences)
     for chunk in chunks:
         for at in range(0, len(chunk), _AT_ONCE * windows.core):
             yield from held.take(chunk[at : at + _AT_ONCE * windows.core])
@@ -103,12 +109,15 @@ class _Held:
     def __init__(
         self,
         windows: Windows,
-        labels: Callable[[Sequence[str]], Sequence[Labels]],
+        encode: Encode,
+        predict: Predict,
         *,
+        reach: int,
         spaces: bool,
         sentences: bool,
     ) -> None:
-        self.windows, self.labels = windows, labels
+        self.windows, self.reach = windows, reach
+        self.encode, self.predict = encode, predict
         self.spaces, self.sentences = spaces, sentences
         self.text = ""
         self.origin = 0  # where in the stream the text held begins
@@ -121,7 +130,8 @@ class _Held:
         self.text += chunk
         length = self.origin + len(self.text)
         # one character more than its margin, and a window cannot be the last one
-        ready = (length - 1 - self.windows.margin) // self.windows.core
+        sight = self.windows.margin + max(self.reach, 1)
+        ready = (length - sight) // self.windows.core
         if ready > self.index:
             self._run(ready, length)
             yield from self._given(last=False)
@@ -135,8 +145,9 @@ class _Held:
 
     def _run(self, until: int, length: int) -> None:
         places = [self.windows.at(i, length) for i in range(self.index, until)]
-        texts = [self.text[w.first - self.origin : w.last - self.origin] for w in places]
-        for window, said in zip(places, self.labels(texts) if texts else [], strict=True):
+        (ids,) = self.encode([self.text])
+        rows = [ids[w.first - self.origin : w.last - self.origin] for w in places]
+        for window, said in zip(places, self.predict(rows) if rows else [], strict=True):
             self.known.append(said[window.begin - window.first : window.end - window.first])
         self.index = until
 
@@ -159,6 +170,7 @@ class _Held:
         self.known = [labels]
 
     def _forget(self) -> None:
-        needed = min(self.open, max(self.index * self.windows.core - self.windows.margin, 0))
+        sight = self.windows.margin + self.reach
+        needed = min(self.open, max(self.index * self.windows.core - sight, 0))
         self.text = self.text[needed - self.origin :]
         self.origin = needed

@@ -99,6 +99,21 @@ def test_a_stream_of_anything_is_the_doc_whatever_the_net_says(
     assert all(held(text)[token.start : token.end] == token.text for token in tokens)
 
 
+EVERY = (*CHINESE, *VIETNAMESE, *ENGLISH)
+MARKED = make_words_nlp(
+    sentences=EVERY, lexicon=True, words=1000, window=20, margin=5, model={"pairs": 50}
+)
+
+
+@given(places=st.lists(st.integers(0, 10**6), max_size=30), seed=st.integers(0, 2**31))
+def test_words_known_are_known_across_chunks_and_windows(places: list[int], seed: int) -> None:
+    stage = words_stage(MARKED)
+    any_weights(stage, seed)
+    assert len(stage.lexicon) and len(stage.runs)
+    text = text_of(EVERY, joint="", seed=seed)
+    assert list(stage.stream(cut(text, places))) == said_of(MARKED(text))
+
+
 @pytest.mark.parametrize("chunks", [[], [""], ["", "", ""], [" \n", "\t"]])
 def test_a_stream_of_nothing(chunks: list[str]) -> None:
     assert list(words_stage(NLP).stream(chunks)) == []
@@ -138,17 +153,23 @@ def test_a_smaller_window_is_sooner() -> None:
     assert found[1] < 60 < found[0]
 
 
-def test_a_stream_without_end_holds_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the net is shown at a time does not grow, nor does what has to be kept."""
-    stage = words_stage(NLP)
+def watch(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How much text the stage is shown each time."""
     shown: list[int] = []
-    labels = Tokenizer._labels
+    encode = Tokenizer.encode_texts
 
     def watched(self: Tokenizer, texts: list[str]) -> object:
         shown.append(sum(map(len, texts)))
-        return labels(self, texts)
+        return encode(self, texts)
 
-    monkeypatch.setattr(Tokenizer, "_labels", watched)
+    monkeypatch.setattr(Tokenizer, "encode_texts", watched)
+    return shown
+
+
+def test_a_stream_without_end_holds_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the net is shown at a time does not grow, nor does what has to be kept."""
+    stage = words_stage(NLP)
+    shown = watch(monkeypatch)
 
     def endless() -> Iterator[str]:
         while True:
@@ -162,15 +183,8 @@ def test_a_stream_without_end_holds_little(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_huge_chunk_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = words_stage(trained(window=10, margin=5))
-    sizes: list[int] = []
-    labels = Tokenizer._labels
-
-    def watched(self: Tokenizer, texts: list[str]) -> object:
-        sizes.append(len(texts))
-        return labels(self, texts)
-
-    monkeypatch.setattr(Tokenizer, "_labels", watched)
+    shown = watch(monkeypatch)
     text = text_of(count=300)
     assert len(text) > 5000
     next(stage.stream([text]))
-    assert sizes == [sizes[0]] and sizes[0] <= 256
+    assert len(shown) == 1 and shown[0] <= 256 * 10

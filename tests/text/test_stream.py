@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -28,8 +29,12 @@ def said(text: str) -> Labels:
     return labels
 
 
-def labels_of_texts(texts: Sequence[str]) -> list[Labels]:
-    return [said(text) for text in texts]
+def encode(texts: Sequence[str]) -> list[np.ndarray]:
+    return [codes_of(text).astype(np.int32) for text in texts]
+
+
+def predict(rows: Sequence[np.ndarray]) -> list[Labels]:
+    return [said("".join(map(chr, row.tolist()))) for row in rows]
 
 
 def whole(text: str) -> list[Token]:
@@ -40,8 +45,9 @@ def whole(text: str) -> list[Token]:
 
 
 def streamed(chunks: list[str], windows: Windows) -> list[Token]:
-    found = tokens_of(chunks, labels_of_texts, windows=windows, spaces=False, sentences=True)
-    return list(found)
+    return list(
+        tokens_of(chunks, encode, predict, windows=windows, reach=0, spaces=False, sentences=True)
+    )
 
 
 @given(windows=GRID, length=st.integers(0, 200))
@@ -57,10 +63,6 @@ def test_windows_decide_every_character_once(windows: Windows, length: int) -> N
 @given(windows=GRID, texts=st.lists(TEXT, max_size=4))
 def test_joined_windows_are_the_whole(windows: Windows, texts: list[str]) -> None:
     rows = [codes_of(text).astype(np.int32) for text in texts]
-
-    def predict(parts: Sequence[np.ndarray]) -> list[Labels]:
-        return [said("".join(map(chr, part.tolist()))) for part in parts]
-
     for text, labels in zip(texts, windows.joined(rows, predict), strict=True):
         assert labels.tolist() == said(text).tolist()
 
@@ -72,6 +74,42 @@ def test_a_stream_is_the_whole_text_however_it_is_cut(
     places = sorted({min(c, len(text)) for c in cuts} | {0, len(text)})
     chunks = [text[a:b] for a, b in pairwise(places)]
     assert streamed(chunks, windows) == whole(text)
+
+
+KNOWN = re.compile("abba|bab")
+
+
+def encode_known(texts: Sequence[str]) -> list[np.ndarray]:
+    """1 within a known word and 0 elsewhere: an id that hangs on up to four characters around."""
+    found = [np.zeros(len(text), np.int32) for text in texts]
+    for text, ids in zip(texts, found, strict=True):
+        for at in range(len(text)):
+            if match := KNOWN.match(text, at):
+                ids[at : match.end()] = 1
+    return found
+
+
+def predict_known(rows: Sequence[np.ndarray]) -> list[Labels]:
+    return [np.where(row == 1, TOKEN, INSIDE).astype(np.int32) for row in rows]
+
+
+@given(text=st.text("ab", max_size=60), windows=GRID, chunk=st.integers(1, 9))
+def test_what_decides_on_an_id_may_stand_beyond_the_window(
+    text: str, windows: Windows, chunk: int
+) -> None:
+    chunks = [text[at : at + chunk] for at in range(0, len(text), chunk)]
+    tokens = tokens_of(
+        chunks,
+        encode_known,
+        predict_known,
+        windows=windows,
+        reach=4,
+        spaces=False,
+        sentences=False,
+    )
+    (labels,) = predict_known(encode_known([text]))
+    spans = segments_of(codes_of(text), labels, spaces=False).spans
+    assert [(token.start, token.end) for token in tokens] == list(map(tuple, spans.tolist()))
 
 
 def test_tokens_come_as_soon_as_they_are_certain() -> None:
@@ -89,8 +127,10 @@ def test_tokens_come_as_soon_as_they_are_certain() -> None:
     behind = []
     for token in tokens_of(
         chunks(),  # type: ignore[arg-type]
-        labels_of_texts,
+        encode,
+        predict,
         windows=windows,
+        reach=0,
         spaces=False,
         sentences=True,
     ):
@@ -100,7 +140,13 @@ def test_tokens_come_as_soon_as_they_are_certain() -> None:
 
 def test_sentences_may_be_unknown() -> None:
     found = tokens_of(
-        ["a b"], labels_of_texts, windows=Windows(5, 1), spaces=False, sentences=False
+        ["a b"],
+        encode,
+        predict,
+        windows=Windows(5, 1),
+        reach=0,
+        spaces=False,
+        sentences=False,
     )
     assert [token.is_sent_start for token in found] == [None, None]
 
