@@ -271,7 +271,9 @@ class DocPassages:
 def passages_of(docs: Iterable[Doc]) -> Iterator[Passage]:
     """The texts of docs that have any, with their tokens; starts where they are annotated."""
     for doc in docs:
-        spans = [(token.idx, token.idx + len(token)) for token in doc if not token.is_space]
+        # not `is_space`: a vocabulary without a language does not know it
+        solid = [token for token in doc if not token.text.isspace()]
+        spans = [(token.idx, token.idx + len(token)) for token in solid]
         if spans:
             yield Passage(doc.text, np.array(spans, np.int64), _starts_of(doc))
 
@@ -284,7 +286,7 @@ def _starts_of(doc: Doc) -> NDArray[np.bool_] | None:
     pending = True
     for token in doc:
         pending = pending or bool(token.is_sent_start)
-        if not token.is_space:
+        if not token.text.isspace():
             starts.append(pending)
             pending = False
     return np.array(starts, np.bool_)

@@ -136,7 +136,7 @@ def _lines(counts: Mapping[str, int]) -> bytes:
 def _pairs(text: str, source: str) -> Iterable[tuple[str, int]]:
     for number, line in enumerate(text.splitlines(), 1):
         word, _, count = line.partition("\t")
-        if count and not count.strip().isdigit():
+        if count and not count.strip().isdecimal():
             raise SourceUnreadable(source, f"line {number} has no whole number after its tab")
         if word.strip():
             yield word.strip(), int(count or 1)
@@ -158,7 +158,8 @@ _SORTS = _Sorts()
 
 
 def _speaks(word: str) -> bool:
-    return 1 < len(word) <= _MOST_CHARACTERS and _WORD not in word and _parts(word) > 1
+    plain = _WORD not in word and " ".join(word.split()) == word  # and so has a line to itself
+    return plain and 1 < len(word) <= _MOST_CHARACTERS and _parts(word) > 1
 
 
 def _parts(word: str) -> int:

@@ -12,6 +12,7 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from seqpipe.corpora.running import Passage, Passages, doc_of, passages, passages_of
 from seqpipe.errors import ColumnMissing, DataEmpty
@@ -187,6 +188,15 @@ def test_docs_are_texts_with_their_starts() -> None:
     assert one.starts is not None
     assert one.starts.tolist() == [True, False, True]
     assert (other.text, other.starts) == ("A b ", None)
+
+
+def test_white_space_is_no_token_for_a_vocabulary_of_no_language_either() -> None:
+    doc = Doc(
+        Vocab(), words=["a", "\n\n", "b"], spaces=[False] * 3, sent_starts=[True, True, False]
+    )
+    (passage,) = passages_of([doc])
+    assert passage.spans.tolist() == [[0, 1], [3, 4]]
+    assert passage.starts is not None and passage.starts.tolist() == [True, True]
 
 
 def test_a_doc_of_a_passage_begins_with_a_sentence() -> None:

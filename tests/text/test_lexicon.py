@@ -69,6 +69,12 @@ def test_it_is_saved_and_read_back(tmp_path: Path) -> None:
     assert Lexicon.load(tmp_path / "words.txt").counts == lexicon.counts
 
 
+@pytest.mark.parametrize("word", ["研\t究", "研\n究", "研\u2028究", " 研究", "研  究", "研\x85究"])
+def test_a_word_that_fits_on_no_line_is_not_kept(word: str) -> None:
+    lexicon = Lexicon({word: 1, "研究": 2})
+    assert Lexicon.from_bytes(lexicon.to_bytes()).counts == lexicon.counts == {"研究": 2}
+
+
 def test_a_list_of_words_is_a_lexicon(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("\ufeff研究生\n\n  起源  \n", encoding="utf-8")
     assert Lexicon.load(tmp_path / "words.txt").counts == {"研究生": 1, "起源": 1}
@@ -80,9 +86,10 @@ def test_a_file_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(SourceUnreadable):
         Lexicon.load(tmp_path / "words.txt")
-    (tmp_path / "words.txt").write_text("研究\tmany\n", encoding="utf-8")
-    with pytest.raises(SourceUnreadable, match="line 1"):
-        Lexicon.load(tmp_path / "words.txt")
+    for count in ("many", "²"):
+        (tmp_path / "words.txt").write_text(f"研究\t{count}\n", encoding="utf-8")
+        with pytest.raises(SourceUnreadable, match="line 1"):
+            Lexicon.load(tmp_path / "words.txt")
 
 
 def test_a_run_seen_twice_is_known_as_a_whole() -> None:
