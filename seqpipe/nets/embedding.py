@@ -87,7 +87,7 @@ class Embedding(nn.Module):
                 self.pair.num_embeddings - 1
             )
             places.append((bucket + 1).masked_fill(~both, 0))
-        rest = ids % self.marks
+        rest = ids % self.marks if self._after else ids
         for after in self._after:
             places.append(rest // after)
             rest = rest % after
