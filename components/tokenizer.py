@@ -28,8 +28,9 @@ from seqpipe.text.noise import Noise
 from seqpipe.text.rows import Rows
 from seqpipe.text.segments import (
     Labels,
+    Segments,
     labels_of,
-    segments_of,
+    segments_of_all,
     stretches,
     words_of,
 )
@@ -242,20 +243,20 @@ class Tokenizer(Stage):
     # Writing --------------------------------------------------------------------------------
 
     def written(self, docs: Sequence[Doc], found: Sequence[Labels]) -> Sequence[Doc]:
-        return [self._new(doc, labels) for doc, labels in zip(docs, found, strict=True)]
+        texts = [doc.text for doc in docs]
+        cut = segments_of_all(texts, found, spaces=self.cfg["spaces"])
+        return [self._new(*parts) for parts in zip(docs, texts, cut, strict=True)]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Any) -> None:
         raise NewDocNeeded(self.name)
 
-    def _new(self, doc: Doc, labels: Labels) -> Doc:
-        text = doc.text
-        segments = segments_of(codes_of(text), labels, spaces=self.cfg["spaces"])
+    def _new(self, doc: Doc, text: str, segments: Segments) -> Doc:
         made = words_of(text, segments.spans)
         # what is said of the text stays, what is said of its old tokens (spans, tensor) goes
         new = Doc(doc.vocab, words=made.words, spaces=made.spaces, user_data=dict(doc.user_data))
         if self.cfg["sentences"] and len(new):
             starts = np.full((len(new), 1), -1, np.int64)
-            starts[np.array(made.kept, np.int64)[segments.starts]] = 1
+            starts[made.kept[segments.starts]] = 1
             starts[0] = 1
             new.from_array([SENT_START], cast(Any, starts.astype(np.uint64)))
         new.cats = dict(doc.cats)

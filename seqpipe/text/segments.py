@@ -6,14 +6,14 @@ belongs to it; all other white space between two tokens is a token of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.text.characters import Codes, blank
+from seqpipe.text.characters import Codes, blank, codes_of
 
 Spans = NDArray[np.int64]  # (T, 2): where in the text each token begins and ends
 Labels = NDArray[np.int32]  # (S,): one a character
@@ -22,6 +22,7 @@ INSIDE, TOKEN, SENTENCE = range(3)  # no end, the end of a token, the end of a s
 EITHER = 3  # in a text whose sentences nobody has marked: the end of a token
 
 _SPACE, _NEWLINE = 0x20, 0x0A
+_APART = "\n\n"
 
 _LONG = 3  # stretches: a sentence of more is cut within, or it would be a batch of its own
 
@@ -85,40 +86,54 @@ def segments_of(codes: Codes, labels: NDArray[Any], *, spaces: bool) -> Segments
     return Segments(spans, np.append(True, over[ends[:-1]]))
 
 
-@dataclass(frozen=True, slots=True)
+def segments_of_all(
+    texts: Sequence[str], labels: Sequence[NDArray[Any]], *, spaces: bool
+) -> list[Segments]:
+    """The same for many texts at once: a blank line apart, none of them sees its neighbours."""
+    if not texts:
+        return []
+    apart = np.full(len(_APART), INSIDE, np.int8)
+    said = [part for one in labels for part in (one, apart)]
+    whole = segments_of(codes_of(_APART.join(texts)), np.concatenate(said), spaces=spaces)
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + len(_APART)
+    first = np.cumsum(lengths) - lengths
+    cuts = [*np.searchsorted(whole.spans[:, 0], first).tolist(), len(whole.spans)]
+    starts = np.empty(0, np.bool_) if whole.starts is None else whole.starts
+    return [
+        Segments(whole.spans[a:b] - begin, starts[a:b])
+        for a, b, begin in zip(cuts, cuts[1:], first.tolist(), strict=False)
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Words:
     """What a Doc is made of; `kept` has the place of each token given among the words."""
 
     words: list[str]
     spaces: list[bool]
-    kept: list[int]
+    kept: NDArray[np.int64]
 
 
 def words_of(text: str, spans: Spans) -> Words:
     """Tokens in order, none empty, with nothing but white space between them; put together again
     the words and spaces are the text."""
-    begins, stops = spans.T.tolist() if len(spans) else ([], [])
-    gaps = [text[a:b] for a, b in zip([0, *stops], [*begins, len(text)], strict=True)]
-    words: list[str] = []
-    spaces: list[bool] = []
-    kept: list[int] = []
-    _gap(gaps[0], words, spaces)
-    for begin, stop, gap in zip(begins, stops, gaps[1:], strict=True):
-        kept.append(len(words))
-        words.append(text[begin:stop])
-        spaces.append(gap == " ")
-        if len(gap) > 1 or (gap and gap != " "):
-            _gap(gap, words, spaces)
+    begins, stops = spans[:, 0], spans[:, 1]
+    words = [text[a:b] for a, b in zip(begins.tolist(), stops.tolist(), strict=True)]
+    after = np.append(codes_of(text), _NEWLINE)[stops]  # the character behind each token
+    spaced = after == _SPACE
+    left = np.append(begins[1:], len(text)) - stops - spaced if len(words) else stops
+    odd = np.flatnonzero(left > 0)  # tokens with more white space behind them than their own
+    leading = int(begins[0]) if len(words) else len(text)
+    kept = np.arange(len(words)) + np.searchsorted(odd, np.arange(len(words))) + (leading > 0)
+    spaces = spaced.tolist()
+    for place in odd[::-1].tolist():
+        begin = int(stops[place] + spaced[place])
+        words.insert(place + 1, text[begin : begin + int(left[place])])
+        spaces.insert(place + 1, False)
+    if leading:
+        words.insert(0, text[:leading])
+        spaces.insert(0, False)
     return Words(words, spaces, kept)
-
-
-def _gap(gap: str, words: list[str], spaces: list[bool]) -> None:
-    if gap and words and gap[0] == " ":
-        spaces[-1] = True
-        gap = gap[1:]
-    if gap:
-        words.append(gap)
-        spaces.append(False)
 
 
 def locate_tokens(text: str, tokens: Iterable[str]) -> Spans | None:

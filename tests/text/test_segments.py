@@ -19,6 +19,7 @@ from seqpipe.text.segments import (
     labels_of,
     locate_tokens,
     segments_of,
+    segments_of_all,
     words_of,
 )
 
@@ -106,6 +107,17 @@ def test_labels_and_segments_are_one_another(text: str, seed: int, spaces: bool)
     again = segments_of(codes_of(text), labels_of(len(text), segments), spaces=spaces)
     assert np.array_equal(again.spans, segments.spans)
     assert starts(again) == starts(segments)
+
+
+@given(texts=st.lists(SPACED, max_size=5), seed=st.integers(0, 99), spaces=st.booleans())
+def test_many_texts_are_cut_as_each_by_itself(texts: list[str], seed: int, spaces: bool) -> None:
+    chance = np.random.default_rng(seed)
+    labels = [chance.integers(0, 3, len(text)).astype(np.int8) for text in texts]
+    together = segments_of_all(texts, labels, spaces=spaces)
+    for text, said, one in zip(texts, labels, together, strict=True):
+        alone = segments_of(codes_of(text), said, spaces=spaces)
+        assert one.spans.tolist() == alone.spans.tolist()
+        assert starts(one) == starts(alone)
 
 
 @given(text=SPACED, seed=st.integers(0, 99))
