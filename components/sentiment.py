@@ -258,13 +258,13 @@ class Sentiment(Stage):
         polarities = (table @ sides).tolist()
         opinion = bool(sides.any())  # a stage of topics has none
         least = self.cfg["threshold"] if self.cfg["multi_label"] else 0.0
+        place = ("._.", self.extension, None, None)  # what `doc._.set` does, at an eighth of it
         for doc, values, top, side in zip(docs, table.tolist(), best, polarities, strict=True):
-            doc.cats.update(zip(labels, values, strict=True))
+            doc.cats.update(zip(labels, values))  # noqa: B905 - of one length by their making
             if opinion:
                 doc.sentiment = side
             label = labels[top] if values[top] >= least else None
-            told = {"label": label, "score": values[top], "polarity": side}
-            doc._.set(self.extension, told)
+            doc.user_data[place] = {"label": label, "score": values[top], "polarity": side}
 
     def _sides(self) -> np.ndarray:
         """Where each label stands between -1 and 1; all zero when nobody says."""

@@ -293,8 +293,9 @@ class Tokenizer(Stage):
             self.lexicon = Lexicon({**seen.words, **known})
             self.cfg["lexicon"] = bool(len(self.lexicon))  # it may have nothing to say
         self.runs = Runs({})
-        largest = _LARGEST_ID // math.prod([len(self.sizes()["kinds"]), *self._marks()])
-        self.runs = Runs(seen.runs, min(self.words, largest - 1))
+        if self.cfg["spaces"]:  # elsewhere a run is a word already: to know it is to overfit
+            largest = _LARGEST_ID // math.prod([len(self.sizes()["kinds"]), *self._marks()])
+            self.runs = Runs(seen.runs, min(self.words, largest - 1))
         self.shim.open(**self.sizes())
 
     def lessons(self, examples: Sequence[Example]) -> Lessons:
