@@ -12,6 +12,8 @@ import torch
 from spacy.language import Language
 from words import (
     CHINESE,
+    ENGLISH,
+    VIETNAMESE,
     add_stage,
     blank,
     facts_of,
@@ -142,3 +144,19 @@ def test_a_stage_learns_on_with_the_lexicon_it_has(nlp: Language) -> None:
         sgd=again.resume_training(),
     )
     assert again(TEXT).text == TEXT
+
+
+def test_runs_of_letters_are_known_where_tokens_hold_spaces(tmp_path: Path) -> None:
+    nlp = make_words_nlp(sentences=VIETNAMESE, lexicon=True, words=3)
+    stage = words_stage(nlp)
+    assert len(stage.runs) == 3
+    (ids,) = stage.encode_texts([text_of(VIETNAMESE)])
+    assert set(np.unique(ids % 4).tolist()) == {0, 1, 2, 3}
+    nlp.to_disk(tmp_path)
+    again = words_stage(spacy.load(tmp_path))
+    assert np.array_equal(again.encode_texts([text_of(VIETNAMESE)])[0], ids)
+
+
+@pytest.mark.parametrize(("sentences", "words"), [(ENGLISH, 50), (VIETNAMESE, 0)])
+def test_elsewhere_or_unasked_they_are_not(sentences: tuple[str, ...], words: int) -> None:
+    assert not len(words_stage(make_words_nlp(sentences=sentences, words=words)).runs)
