@@ -258,7 +258,12 @@ class Sentiment(Stage):
         polarities = (table @ sides).tolist()
         opinion = bool(sides.any())  # a stage of topics has none
         least = self.cfg["threshold"] if self.cfg["multi_label"] else 0.0
-        place = ("._.", self.extension, None, None)  # what `doc._.set` does, at an eighth of it
+        place: Any = (
+            "._.",
+            self.extension,
+            None,
+            None,
+        )  # what `doc._.set` does, at an eighth of it
         for doc, values, top, side in zip(docs, table.tolist(), best, polarities, strict=True):
             doc.cats.update(zip(labels, values))  # noqa: B905 - of one length by their making
             if opinion:

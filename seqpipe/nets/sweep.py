@@ -164,7 +164,7 @@ class _Layer:
     def gates_of(self, x: Tensor, packing: _Packing) -> Iterable[Tensor]:
         """The gates of each step (W, n, G) over padded inputs (B, S, D)."""
         for part in packing.parts(x.flatten(0, 1).index_select(0, packing.cells)):
-            yield self.gates(part.unflatten(0, (self.ways, -1))) + self.bias
+            yield torch.baddbmm(self.bias, part.unflatten(0, (self.ways, -1)), self.inputs)
 
     def run(self, gates: Iterable[Tensor], packing: _Packing) -> Tensor:
         """All steps, each of which brings its gates (W, n, G); states come back as (N + 1, H)."""

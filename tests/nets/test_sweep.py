@@ -104,7 +104,7 @@ def test_a_sweep_is_kept_until_a_weight_changes() -> None:
     first = sweeps.of(encoder, embedding)
     assert sweeps.of(encoder, embedding) is first
     with torch.no_grad():
-        encoder.onward[0].weight_hh_l0.mul_(2)
+        next(encoder.onward.parameters()).mul_(2)
     second = sweeps.of(encoder, embedding)
     assert second is not first
     assert embedding.kind is not None
