@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqpipe.nets.cells import Recurrent
@@ -62,8 +63,8 @@ class Sweep:
         if output is None:
             return packing.padded(packed)
         classes = output.out_features
-        split = output.weight.view(classes, self._ways, -1).permute(2, 1, 0).flatten(1)
-        shares = (packed @ split).unflatten(1, (self._ways, classes))  # (N + 1, W, C)
+        split = output.weight.view(classes, self._ways, -1).transpose(0, 1).flatten(0, 1)
+        shares = F.linear(packed, split).unflatten(1, (self._ways, classes))  # (N + 1, W, C)
         own = shares[torch.arange(len(shares), device=shares.device), packing.way_of_rows()]
         each: Tensor = packing.padded(own).view(*packing.shape, self._ways, classes)
         return each.sum(dim=2) + output.bias
@@ -163,8 +164,11 @@ class _Layer:
 
     def gates_of(self, x: Tensor, packing: _Packing) -> Iterable[Tensor]:
         """The gates of each step (W, n, G) over padded inputs (B, S, D)."""
-        for part in packing.parts(x.flatten(0, 1).index_select(0, packing.cells)):
-            yield torch.baddbmm(self.bias, part.unflatten(0, (self.ways, -1)), self.inputs)
+        # a column of ones: adding the bias by itself would be a pass over all gates more
+        ones = F.pad(x.flatten(0, 1), (0, 1), value=1.0)  # (B * S, D + 1)
+        inputs = torch.cat([self.inputs, self.bias], dim=1)  # (W, D + 1, G)
+        for part in packing.parts(ones.index_select(0, packing.cells)):
+            yield torch.bmm(part.unflatten(0, (self.ways, -1)), inputs)
 
     def run(self, gates: Iterable[Tensor], packing: _Packing) -> Tensor:
         """All steps, each of which brings its gates (W, n, G); states come back as (N + 1, H)."""
@@ -188,7 +192,7 @@ def _step_lstm(layer: _Layer, gates: Tensor, state: Tensor, memory: Tensor, out:
     gates.baddbmm_(state, layer.recurrent).sigmoid_()
     enter, keep, new, leave = gates.split(layer.width, dim=-1)
     memory.mul_(keep).addcmul_(enter, new.sub_(0.5), value=4)
-    torch.sigmoid(memory, out=out).sub_(0.5).mul_(leave)
+    torch.mul(torch.sigmoid(memory).sub_(0.5), leave, out=out)
 
 
 def _step_gru(layer: _Layer, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
