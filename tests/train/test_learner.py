@@ -232,3 +232,11 @@ def test_loading_drops_gradients_that_had_gathered() -> None:
     learner.load(state)
     how = Step(learn_rate=0.1, eps=1.0)
     assert equal(take(learner, how), take(Learner(Line()), how))
+
+
+def test_a_step_raises_the_version_of_every_weight() -> None:
+    """What is cached by version, as a sweep's tables are, must not outlive a step."""
+    learner = Learner(Line())
+    before = [weight._version for weight in learner.weights]
+    take(learner, STEP)
+    assert all(w._version > v for w, v in zip(learner.weights, before, strict=True))
