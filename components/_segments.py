@@ -55,22 +55,22 @@ def segments_in(doc: Doc) -> Segments:
     return Segments(spans, np.diff(started[kept], prepend=0) > 0)
 
 
+def words_in(text: str, segments: Segments) -> "Counter[str]":
+    """How often a text has each of its tokens."""
+    return Counter(text[a:b] for a, b in segments.spans.tolist())
+
+
 @dataclass
 class Seen:
     """What one walk over a corpus tells."""
 
     words: "Counter[str]" = field(default_factory=Counter)
     runs: "Counter[str]" = field(default_factory=Counter)
-    tokens: int = 0
-    spaced: int = 0
     sentences: bool = False
 
     def look(self, example: Example) -> None:
         segments = segments_in(example.reference)
         text = example.reference.text
-        words = [text[a:b] for a, b in segments.spans.tolist()]
-        self.words.update(words)
+        self.words.update(words_in(text, segments))
         self.runs.update(runs_of(text))
-        self.tokens += len(words)
-        self.spaced += sum(" " in word for word in words)
         self.sentences = self.sentences or marked(example.reference)

@@ -16,7 +16,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from seqpipe.components._as_tokenizer import AsTokenizer
-from seqpipe.components._segments import Seen, score_tokens, segments_in
+from seqpipe.components._segments import Seen, score_tokens, segments_in, words_in
 from seqpipe.components._stage import CodecRecipe, Lessons, Stage, read_defaults
 from seqpipe.components.raw_text import RawText
 from seqpipe.errors import NewDocNeeded, SettingError
@@ -237,7 +237,8 @@ class Tokenizer(Stage):
             super().predict_rows,
             windows=windows,
             reach=max(self.lexicon.longest, self.runs.longest),
-            **self._ways(),
+            spaces=self.cfg["spaces"],
+            sentences=self.cfg["sentences"],
         )
 
     # Writing --------------------------------------------------------------------------------
@@ -286,10 +287,12 @@ class Tokenizer(Stage):
         self.train_codec(get_examples, seen.look, tokenizer)
         if self._codec().unit != "char":
             raise SettingError("tokenizer", tokenizer, "a tokenizer.json of the unit 'char'")
-        self.cfg["spaces"] = seen.spaced > _RARE * seen.tokens
+        tokens = sum(seen.words.values())
+        spaced = sum(count for word, count in seen.words.items() if " " in word)
+        self.cfg["spaces"] = spaced > _RARE * tokens
         self.cfg["sentences"] = seen.sentences
         if self.cfg["lexicon"]:
-            known = dict.fromkeys(given, sum(seen.words.values()) + 1)  # in any text
+            known = dict.fromkeys(given, tokens + 1)  # in any text
             self.lexicon = Lexicon({**seen.words, **known})
             self.cfg["lexicon"] = bool(len(self.lexicon))  # it may have nothing to say
         self.runs = Runs({})
@@ -302,10 +305,7 @@ class Tokenizer(Stage):
         """Stretches of some sentences each, cut where a sentence begins."""
         texts = [example.reference.text for example in examples]
         found = [segments_in(example.reference) for example in examples]
-        words = [
-            Counter(text[a:b] for a, b in segments.spans.tolist())
-            for text, segments in zip(texts, found, strict=True)
-        ]
+        words = [words_in(text, segments) for text, segments in zip(texts, found, strict=True)]
         rows: List[Ids] = []
         answers: List[Labels] = []
         for ids, segments in zip(self.encode_texts(texts, words), found, strict=True):
@@ -346,6 +346,3 @@ class Tokenizer(Stage):
     def _marks(self) -> List[int]:
         """How many marks of each sort a character may bear."""
         return [MARKS] * self.cfg["lexicon"] + [len(self.runs) + 1] * bool(len(self.runs))
-
-    def _ways(self) -> Dict[str, bool]:
-        return {name: bool(self.cfg[name]) for name in ("spaces", "sentences")}

@@ -39,7 +39,6 @@ class Sweep:
             gates = [self._layers[0].gates(table.expand(len(ways), -1, -1)) for table in tables]
             gates[0] += self._layers[0].bias
         self._ways = len(ways)
-        self._ways = len(ways)
         self._sizes = [len(table) for table in tables]
         self._tables = [gate.flatten(0, 1) for gate in gates]  # (W * V, G) each
 

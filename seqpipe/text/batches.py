@@ -50,10 +50,7 @@ def collate(encoded: Sequence[NDArray[np.int32]] | Rows, rows: NDArray[Any]) -> 
     """Padded to the longest row, and to one column at least: recurrent layers take no fewer."""
     picked = [encoded[i] for i in rows.tolist()]
     lengths = np.fromiter(map(len, picked), np.int64, len(picked))
-    ids = np.full((len(picked), max(lengths.max(initial=0), 1)), PAD, np.int64)
-    for i, row in enumerate(picked):
-        ids[i, : len(row)] = row
-    return Batch(torch.from_numpy(ids), torch.from_numpy(lengths), rows.astype(np.int64))
+    return Batch(_padded(picked, PAD), torch.from_numpy(lengths), rows.astype(np.int64))
 
 
 def collate_answers(answers: Sequence[NDArray[Any]] | Rows, rows: NDArray[Any]) -> Tensor:
@@ -61,7 +58,11 @@ def collate_answers(answers: Sequence[NDArray[Any]] | Rows, rows: NDArray[Any]) 
     picked = [answers[i] for i in rows.tolist()]
     if picked[0].dtype.kind == "f":
         return torch.from_numpy(np.stack(picked))
-    padded = np.full((len(picked), max(max(map(len, picked)), 1)), -1, np.int64)
+    return _padded(picked, -1)
+
+
+def _padded(picked: Sequence[NDArray[Any]], fill: int) -> Tensor:
+    padded = np.full((len(picked), max(map(len, picked), default=0) or 1), fill, np.int64)
     for i, row in enumerate(picked):
         padded[i, : len(row)] = row
     return torch.from_numpy(padded)
