@@ -10,10 +10,8 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from seqpipe.corpora.sources import carve, open_split
-from seqpipe.corpora.walk import Columns, Walk, mixed
+from seqpipe.corpora.walk import Columns, Walk
 from seqpipe.errors import DataEmpty, SettingError
 
 if TYPE_CHECKING:
@@ -44,13 +42,24 @@ def labelled_rows(
 
     `without` and `only` cut the part in two, the same way in every run.
     """
-    table = open_split(data, split=split, streaming=streaming, revision=revision)
-    if share := cut(without, only):
-        if not hasattr(table, "num_rows"):
-            raise SettingError("streaming", True, "false where a part is cut in two")
-        kept, held = carve(table, share=share)
-        table = kept if without else held
+    table = open_part(
+        data, split=split, streaming=streaming, revision=revision, without=without, only=only
+    )
     return LabelledRows(table, data=data, text=text, label=label, limit=limit)
+
+
+def open_part(
+    data: str, *, split: str, streaming: bool, revision: str | None, without: float, only: float
+) -> Table:
+    """One part of a data set, or what is left of it, or held out."""
+    table = open_split(data, split=split, streaming=streaming, revision=revision)
+    share = cut(without, only)
+    if not share:
+        return table
+    if not hasattr(table, "num_rows"):
+        raise SettingError("streaming", True, "false where a part is cut in two")
+    kept, held = carve(table, share=share)
+    return kept if without else held
 
 
 def cut(without: float, only: float) -> float:
@@ -91,10 +100,8 @@ class LabelledRows:
 
     def shuffled(self, *, seed: int, epoch: int = 0, buffer: int = 10_000) -> Iterator[Row]:
         """Every row once, in an order that (seed, epoch) decide; a stream fills a buffer."""
-        random = np.random.default_rng([seed, epoch])
-        if self.streaming:
-            return mixed(self._usable(self._walk.shards(random)), random, buffer)
-        return self._usable(self._walk.picked(random.permutation(self._walk.size()), self._columns))
+        walk, columns = self._walk, self._columns
+        return walk.shuffled(columns, self._usable, seed=seed, epoch=epoch, buffer=buffer)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

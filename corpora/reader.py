@@ -4,20 +4,23 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
+from spacy.vocab import Vocab
 
 from seqpipe.corpora.docbins import read_docs
-from seqpipe.corpora.labelled import LabelledRows, Row, cut, labelled_rows
+from seqpipe.corpora.labelled import LabelledRows, cut, labelled_rows
 from seqpipe.corpora.sources import Source, held_out, locate
 from seqpipe.corpora.walk import mixed
 from seqpipe.errors import SplitMissing
 
 Item = TypeVar("Item")
+Row_co = TypeVar("Row_co", covariant=True)
 
 
 def read_dataset(
@@ -44,7 +47,8 @@ def read_dataset(
     source = locate(path)
     if source.docs:
         held = Held(share=cut(without, only), inside=only > 0)
-        return DocsCorpus(source, split=split, limit=limit, held=held, order=order)
+        docs = Docs(source, split=split, limit=limit, held=held)
+        return DocsCorpus(docs, order=order)
 
     def opened() -> LabelledRows:
         return labelled_rows(
@@ -65,6 +69,14 @@ def read_dataset(
 registry.readers("seqpipe.Dataset.v1", func=read_dataset)
 
 
+class Shuffled(Protocol[Row_co]):
+    """Rows that know their own orders: tables need not be held to be walked in one."""
+
+    def __iter__(self) -> Iterator[Row_co]: ...
+
+    def shuffled(self, *, seed: int, epoch: int, buffer: int) -> Iterator[Row_co]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """In which order an epoch comes; `buffer` is what a stream is shuffled in."""
@@ -72,6 +84,12 @@ class Order:
     shuffle: bool
     seed: int
     buffer: int
+
+    def walked(self, rows: Shuffled[Item], *, epoch: int) -> Iterator[Item]:
+        """The rows of an epoch."""
+        if not self.shuffle:
+            return iter(rows)
+        return rows.shuffled(seed=self.seed, epoch=epoch, buffer=self.buffer)
 
     def mixed(self, items: Iterable[Item], *, epoch: int, streaming: bool) -> Iterable[Item]:
         """The items of an epoch; those of a stream are never all held."""
@@ -111,7 +129,7 @@ class RowsCorpus:
         no_label = dict.fromkeys(rows.labels, 0.0)
         return (
             _example(nlp, row.text, no_label | dict.fromkeys(row.labels, 1.0))
-            for row in self._epoch(self._calls - 1)
+            for row in self._order.walked(rows, epoch=self._calls - 1)
             if row.text  # as in spacy.Corpus.v1: pipes of others fail on an empty doc
         )
 
@@ -119,26 +137,29 @@ class RowsCorpus:
     def _rows(self) -> LabelledRows:
         return self._opened()
 
-    def _epoch(self, epoch: int) -> Iterator[Row]:
-        order = self._order
-        if not order.shuffle:
-            return iter(self._rows)
-        return self._rows.shuffled(seed=order.seed, epoch=epoch, buffer=order.buffer)
+
+class Docs:
+    """The docs of one part of `.spacy` files; `limit` is how many of the first."""
+
+    def __init__(self, source: Source, *, split: str, limit: int, held: Held) -> None:
+        if split not in source.docs:
+            raise SplitMissing(source.data, split, list(source.docs))
+        self.data, self._files = source.data, source.docs[split]
+        self._limit, self._held = limit, held
+
+    def read(self, vocab: Vocab) -> Iterator[Doc]:
+        return islice(self._held.select(read_docs(self._files, vocab)), self._limit or None)
 
 
 class DocsCorpus:
-    """The docs of `.spacy` files as Examples, with every annotation they carry."""
+    """Docs as Examples, with every annotation they carry."""
 
-    def __init__(self, source: Source, *, split: str, limit: int, held: Held, order: Order) -> None:
-        if split not in source.docs:
-            raise SplitMissing(source.data, split, list(source.docs))
-        self._files = source.docs[split]
-        self._limit, self._held, self._order, self._calls = limit, held, order, 0
+    def __init__(self, docs: Docs, *, order: Order) -> None:
+        self._docs, self._order, self._calls = docs, order, 0
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         self._calls += 1
-        held = self._held.select(read_docs(self._files, nlp.vocab))
-        docs = islice(held, self._limit or None)
+        docs = self._docs.read(nlp.vocab)
         return (
             Example(nlp.make_doc(doc.text), doc)
             for doc in self._order.mixed(docs, epoch=self._calls - 1, streaming=False)

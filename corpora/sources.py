@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from seqpipe.corpora import conllu, docbins
+from seqpipe.corpora import conllu, docbins, parallel
 from seqpipe.corpora.bundled import PREFIX, bundled
 from seqpipe.corpora.parts import parts_of
 from seqpipe.errors import (
@@ -57,13 +57,14 @@ _CSV = {"keep_default_na": False, "na_values": [""]}
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a name leads: arguments of `load_dataset`, files that are read here by part (`.spacy`
-    as docs, `.conllu` as sentences), or a table saved to disk."""
+    as docs, `.conllu` as sentences, parallel text as lines), or a table saved to disk."""
 
     data: str
     loader: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     docs: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     sentences: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    lines: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     saved: Path | None = None
     local: bool = True
 
@@ -71,7 +72,7 @@ class Source:
 def splits_of(data: str, *, revision: str | None = None) -> list[str]:
     """The names of the parts, found without reading a row."""
     source = locate(data)
-    if files := source.docs or source.sentences:
+    if files := source.docs or source.sentences or source.lines:
         return list(files)
     if source.saved:
         return list(_saved(source.saved))
@@ -93,7 +94,7 @@ def open_split(
 ) -> Table:
     """One part as a memory-mapped `Dataset`, or as an `IterableDataset` for what does not fit."""
     source = locate(data)
-    if source.docs or source.sentences or source.saved:
+    if source.docs or source.sentences or source.lines or source.saved:
         return _own_part(source, split, streaming)
     from datasets import load_dataset
 
@@ -137,6 +138,8 @@ def locate(data: str) -> Source:
         return _folder(data, path)
     if data and path.is_file():
         return _files(data, [path])
+    if data and (files := _prefixed(path)):
+        return Source(data, lines={"train": files})
     name, _, subset = data.partition(":")
     if subset and Path(name).expanduser().is_dir():
         return Source(name, loader=str(Path(name).expanduser()), options={"name": subset})
@@ -155,6 +158,8 @@ def _folder(data: str, folder: Path) -> Source:
     for own in suffixes if len(suffixes) == 1 else ():
         if own in (conllu.SUFFIX, docbins.SUFFIX):
             return _own(data, own, parts_of((f for f in files if _suffix(f) == own), folder))
+    if not suffixes and (lines := parallel.beside_each_other(files)):
+        return Source(data, lines=parts_of(lines, folder))
     if not suffixes:
         raise DataEmpty(data, f"file that can be read: {listed(KINDS)}")
     if not suffixes & {*BUILDERS}:
@@ -173,6 +178,8 @@ def _files(data: str, files: Sequence[Path]) -> Source:
     suffixes = {_suffix(file) for file in files}
     if suffixes in ({conllu.SUFFIX}, {docbins.SUFFIX}):
         return _own(data, suffixes.pop(), {"train": list(files)})
+    if not suffixes & {*SUFFIXES} and (lines := parallel.beside_each_other(files)):
+        return Source(data, lines={"train": lines})
     builders = {BUILDERS.get(suffix, "") for suffix in suffixes}
     if len(suffixes) > 1 or "" in builders:
         found = listed(sorted(suffix or "no suffix" for suffix in suffixes))
@@ -183,12 +190,22 @@ def _files(data: str, files: Sequence[Path]) -> Source:
     return Source(data, loader=builders.pop(), options=options)
 
 
+def _prefixed(path: Path) -> list[Path]:
+    """The parallel text files that a name is the common beginning of: `corpus` of `corpus.en`."""
+    if not path.parent.is_dir() or not path.name:
+        return []
+    files = sorted(file for file in path.parent.iterdir() if file.name.startswith(path.name + "."))
+    return parallel.beside_each_other(file for file in files if parallel.stem_of(file) == path)
+
+
 def _own_part(source: Source, split: str, streaming: bool) -> Table:
-    parts = source.docs or source.sentences or _saved(source.saved or Path())
+    parts = source.docs or source.sentences or source.lines or _saved(source.saved or Path())
     if split not in parts:
         raise SplitMissing(source.data, split, list(parts))
     if source.sentences:
         return conllu.table_of(source.sentences[split], streaming=streaming)
+    if source.lines:
+        return parallel.table_of(source.lines[split], streaming=streaming)
     table: Any = docbins.table_of(source.docs[split]) if source.docs else parts[split]
     return table.to_iterable_dataset() if streaming else table
 

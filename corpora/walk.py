@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -34,6 +34,17 @@ class Walk:
         self.streaming = not hasattr(table, "num_rows")
         self._table = table
 
+    def keys(self, column: str) -> list[str]:
+        """Those of a column of dicts; none of any other."""
+        feature: Any = (self._table.features or {}).get(column)
+        if isinstance(feature, dict):
+            return list(feature)
+        if type(feature).__name__ == "Translation":
+            return list(feature.languages)
+        with _readable(self.data):
+            row: Any = next(iter(self._table), {})
+        return list(row[column]) if isinstance(row.get(column), dict) else []
+
     def in_order(self, columns: Sequence[str]) -> Iterator[Columns]:
         if self.streaming:
             return self._streamed(self._head())
@@ -52,6 +63,21 @@ class Walk:
         count = self._table.num_shards
         for index in random.permutation(count):
             yield from self._streamed(self._table.shard(num_shards=count, index=int(index)))
+
+    def shuffled(
+        self,
+        columns: Sequence[str],
+        usable: Callable[[Iterator[Columns]], Iterator[Item]],
+        *,
+        seed: int,
+        epoch: int,
+        buffer: int,
+    ) -> Iterator[Item]:
+        """What is usable of every row, in an order that (seed, epoch) decide."""
+        random = np.random.default_rng([seed, epoch])
+        if self.streaming:
+            return mixed(usable(self.shards(random)), random, buffer)
+        return usable(self.picked(random.permutation(self.size()), columns))
 
     def size(self) -> int:
         rows = int(self._table.num_rows)

@@ -10,6 +10,7 @@ SeqpipeError
 │   ├── SubsetMissing       several data sets under one name, or none of the one asked for
 │   ├── SplitMissing        the data set has no such part
 │   ├── ColumnMissing       the table has no such column
+│   ├── LinesUneven         parallel text files that do not end together
 │   ├── DataEmpty           nothing usable is left
 │   ├── LabelsStrange       labels in the data that a pipeline does not know
 │   └── RowsUnreadable      encoded rows that are missing or damaged
@@ -129,6 +130,14 @@ class ColumnMissing(DataError):
         super().__init__(
             f"{data!r} has no column {column!r}: it has {listed(columns)}."
             f"{nearest(column, columns)}"
+        )
+
+
+class LinesUneven(DataError):
+    def __init__(self, short: str, lines: int, longer: str, more: int) -> None:
+        super().__init__(
+            f"{longer!r} has {more:,} lines and {short!r} has {lines:,}: each line of the one must "
+            "have its translation on the same line of the other."
         )
 
 

@@ -29,7 +29,7 @@ REGISTERED = {
     "architectures": ["seqpipe.Classifier.v1", "seqpipe.Tagger.v1"],
     "factories": ["seqpipe_sentiment", "seqpipe_tokenizer"],
     "misc": ["seqpipe.Codec.v1"],
-    "readers": ["seqpipe.Dataset.v1", "seqpipe.Tokens.v1"],
+    "readers": ["seqpipe.Dataset.v1", "seqpipe.Pairs.v1", "seqpipe.Tokens.v1"],
     "schedules": ["seqpipe.WarmupDecay.v1"],
     "scorers": ["seqpipe.sentiment_scorer.v1", "seqpipe.tokenizer_scorer.v1"],
     "tokenizers": ["seqpipe.RawText.v1", "seqpipe.Tokenizer.v1"],
