@@ -1,0 +1,43 @@
+"""The best token at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from seqpipe.search.logits import Transform
+from seqpipe.search.state import Found, Net, S
+from seqpipe.search.stops import Limits
+from seqpipe.search.walk import collect, walk
+
+
+def best(scores: Tensor, places: Tensor, step: int) -> Tensor:
+    """(R,) of equals the first."""
+    return scores.argmax(dim=1)
+
+
+def greedy(
+    net: Net[S],
+    state: S,
+    *,
+    rows: int,
+    begin: int | Tensor,
+    end: int,
+    limits: Limits,
+    transforms: Sequence[Transform] = (),
+    prefix: Sequence[Sequence[int]] | None = None,
+) -> list[Found]:
+    """One continuation a row, in the order of the rows."""
+    steps = walk(
+        net,
+        state,
+        best,
+        rows=rows,
+        begin=begin,
+        end=end,
+        limits=limits,
+        transforms=transforms,
+        prefix=prefix,
+    )
+    return collect(steps, rows=rows, end=end)

@@ -1,0 +1,161 @@
+"""What a net shows of itself while it is asked for one token after the other, and what is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqpipe.errors import SettingError
+
+S = TypeVar("S", bound="State")
+
+
+class State(Protocol):
+    """What a net keeps of each row between two steps; never changed in place."""
+
+    @property
+    def pieces(self) -> Tensor | None:
+        """(V,) the piece that each column of the scores stands for, ascending, the same for all
+        rows and steps; None: all pieces have their column."""
+
+    def pick(self: S, rows: Tensor) -> S:
+        """The places (R',) of the rows to go on with, in any order and as often as they occur:
+        finished rows leave, those of a beam fork."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step(Generic[S]):
+    """What a net answers to one token a row."""
+
+    scores: Tensor  # (R, V) before softmax
+    state: S
+    attention: Tensor | None = None  # (R, S), zero beyond a row; S may shrink as rows leave
+
+
+class Net(Protocol[S]):
+    def step(self, tokens: Tensor, state: S) -> Step[S]:
+        """Scores of what follows these tokens (R,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """One continuation of a row, without the tokens that begin and end it."""
+
+    tokens: list[int]
+    # The sum of the log-probabilities that the net gave to all tokens and to the end.
+    score: float
+    # Whether the end was reached; else a limit, a stop or transforms that left nothing cut it.
+    ended: bool
+    attention: NDArray[Any] | None = None  # (T, S)
+    # What a beam orders its results by: the score with its penalties.
+    rank: float = float("nan")
+
+
+class Columns:
+    """Where each piece stands in the scores."""
+
+    def __init__(self, pieces: Tensor | None) -> None:
+        self._pieces = pieces
+
+    def pieces(self, columns: Tensor) -> Tensor:
+        return columns if self._pieces is None else self._pieces[columns]
+
+    def of(self, pieces: Tensor) -> Tensor:
+        """-1 for a piece that has none."""
+        if self._pieces is None:
+            return pieces
+        at = torch.searchsorted(self._pieces, pieces).clamp(max=len(self._pieces) - 1)
+        return at.masked_fill(self._pieces[at] != pieces, -1)
+
+    def mask(self, pieces: Tensor, scores: Tensor) -> Tensor:
+        """The columns (R, V) of these pieces (R, N); -1 stands for none."""
+        rows, width = scores.shape
+        columns = self.of(pieces)
+        beyond = columns.masked_fill(columns < 0, width)
+        mask = torch.zeros(rows, width + 1, dtype=torch.bool, device=scores.device)
+        return mask.scatter_(1, beyond, True)[:, :width]
+
+    def must_have(self, pieces: Sequence[int], setting: str) -> None:
+        """A piece that cannot be said cannot be asked for."""
+        if self._pieces is not None:
+            lacking = set(pieces) - set(self._pieces.tolist())
+            if lacking:
+                raise SettingError(setting, sorted(lacking), "pieces that the shortlist holds")
+
+
+def found_of(
+    tokens: Tensor, end: int, scores: Tensor, ended: Tensor, attention: Tensor | None
+) -> list[Found]:
+    """From what rows wrote (N, T), filled up with the end, their scores (N,) and so on."""
+    lengths = (tokens != end).sum(dim=1).tolist()
+    looked = [None] * len(lengths) if attention is None else attention.float().cpu().numpy()
+    return [
+        Found(row[:length], score, end_seen, None if at is None else at[:length])
+        for row, length, score, end_seen, at in zip(
+            tokens.tolist(), lengths, scores.tolist(), ended.tolist(), looked, strict=True
+        )
+    ]
+
+
+class Prefix:
+    """The tokens that rows must begin with."""
+
+    def __init__(
+        self,
+        prefix: Sequence[Sequence[int]] | None,
+        columns: Columns,
+        *,
+        rows: int,
+        device: torch.device,
+    ) -> None:
+        prefix = prefix or [()] * rows
+        if len(prefix) != rows:
+            raise SettingError("prefix", f"{len(prefix)} rows", f"one for each of {rows} rows")
+        columns.must_have([piece for row in prefix for piece in row], "prefix")
+        self.longest = max(map(len, prefix), default=0)
+        self.lengths = [len(row) for row in prefix]
+        padded = np.full((rows, self.longest), -1, np.int64)
+        for i, row in enumerate(prefix):
+            padded[i, : len(row)] = row
+        self._columns = columns.of(torch.from_numpy(padded).to(device))  # (N, L)
+
+    def at(self, places: Tensor, step: int) -> Tensor:
+        """The column that each of these rows (R,) must take at a step below `longest`, or -1."""
+        return self._columns[places, step]
+
+
+class History:
+    """What rows have written so far, for transforms and stops that look back."""
+
+    def __init__(self, rows: int, device: torch.device, *, kept: bool) -> None:
+        self._held = torch.zeros(rows, 16, dtype=torch.long, device=device)
+        self._length = 0
+        self._kept = kept
+
+    @property
+    def so_far(self) -> Tensor:
+        """(R, T); nothing where nobody looks back."""
+        return self._held[:, : self._length]
+
+    def add(self, tokens: Tensor) -> None:
+        if not self._kept:
+            return
+        if self._length == self._held.shape[1]:
+            self._held = torch.cat([self._held, torch.zeros_like(self._held)], dim=1)
+        self._held[:, self._length] = tokens
+        self._length += 1
+
+    def pick(self, rows: Tensor) -> None:
+        if self._kept:
+            self._held = self._held[rows]
+
+
+def first_tokens(begin: int | Tensor, rows: int) -> Tensor:
+    """(R,) on the device of what was given."""
+    return begin if isinstance(begin, Tensor) else torch.full((rows,), begin)

@@ -1,0 +1,119 @@
+"""Nets that write: a small recurrent one that looks back, and one that reads from a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqpipe.nets.cells import Cell
+from seqpipe.search.state import Found, Net, S, Step
+
+BEGIN, END = 2, 3
+_CELLS: dict[Cell, Any] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
+
+
+@dataclass(frozen=True)
+class Carried:
+    hidden: Tensor  # (R, H)
+    carry: Tensor  # (R, H), of an LSTM
+    memory: Tensor  # (R, S, H)
+    mask: Tensor  # (R, S)
+    pieces: Tensor | None = None
+
+    def pick(self, rows: Tensor) -> Carried:
+        mask = self.mask[rows]
+        longest = int(mask.sum(dim=1).max())
+        memory = self.memory[rows][:, :longest]
+        return Carried(self.hidden[rows], self.carry[rows], memory, mask[:, :longest], self.pieces)
+
+
+class Writer(nn.Module):
+    """A cell that attends to a memory."""
+
+    def __init__(self, cell: Cell, *, pieces: int, width: int = 8, sharp: float = 3.0) -> None:
+        super().__init__()
+        self.cell = cell
+        self.embedding = nn.Embedding(pieces, width)
+        self.recurrent = _CELLS[cell](width, width)
+        self.output = nn.Linear(2 * width, pieces)
+        self.sharp = sharp
+        with torch.no_grad():
+            self.output.bias[END] += 0.5  # so that some rows end early
+
+    def begin(self, lengths: Sequence[int], *, seed: int = 0, pieces: Any = None) -> Carried:
+        """A memory of its own for each row, the same in any batch."""
+        width = self.embedding.embedding_dim
+        memory = torch.zeros(len(lengths), max(lengths, default=0), width)
+        for i, length in enumerate(lengths):
+            chance = torch.Generator().manual_seed(1000 * seed + 10 * i + length)
+            memory[i, :length] = torch.randn(length, width, generator=chance)
+        mask = torch.arange(memory.shape[1]) < torch.tensor(lengths)[:, None]
+        hidden = torch.tanh(memory.sum(dim=1))
+        pieces = None if pieces is None else torch.tensor(pieces)
+        return Carried(hidden, torch.zeros_like(hidden), memory, mask, pieces)
+
+    def step(self, tokens: Tensor, state: Carried) -> Step[Carried]:
+        x = self.embedding(tokens)
+        if self.cell == "lstm":
+            hidden, carry = self.recurrent(x, (state.hidden, state.carry))
+        else:
+            hidden, carry = self.recurrent(x, state.hidden), state.carry
+        asked = torch.einsum("rh,rsh->rs", hidden, state.memory)
+        attention = asked.masked_fill(~state.mask, -torch.inf).softmax(dim=1)  # (R, S)
+        context = torch.einsum("rs,rsh->rh", attention, state.memory)
+        scores = self.sharp * self.output(torch.cat([hidden, context], dim=1))
+        if state.pieces is not None:
+            scores = scores[:, state.pieces]
+        return Step(scores, replace(state, hidden=hidden, carry=carry), attention)
+
+
+def make_writer(cell: Cell = "gru", *, pieces: int = 12, seed: int = 0, **sizes: Any) -> Writer:
+    torch.manual_seed(seed)
+    return Writer(cell, pieces=pieces, **sizes).eval()
+
+
+@dataclass(frozen=True)
+class Lines:
+    """All that rows have read."""
+
+    read: Tensor  # (R, T)
+    pieces: Tensor | None = None
+
+    def pick(self, rows: Tensor) -> Lines:
+        return Lines(self.read[rows], self.pieces)
+
+
+class Table:
+    """Says what it is told to say after each line; counts the rows it was asked for."""
+
+    def __init__(self, says: Callable[[tuple[int, ...]], Sequence[float]]) -> None:
+        self.says = says
+        self.asked: list[int] = []
+
+    def step(self, tokens: Tensor, state: Lines) -> Step[Lines]:
+        read = torch.cat([state.read, tokens[:, None]], dim=1)
+        self.asked.append(len(read))
+        chances = torch.tensor([self.says(tuple(line[1:])) for line in read.tolist()])
+        return Step(chances.log(), Lines(read, state.pieces))
+
+
+def no_lines(rows: int = 1) -> Lines:
+    return Lines(torch.zeros(rows, 0, dtype=torch.long))
+
+
+@torch.inference_mode()
+def forced_score(net: Net[S], state: S, found: Found) -> float:
+    """What the net gives to this result when it is led along it alone."""
+    score = 0.0
+    read = [BEGIN, *found.tokens]
+    said = [*found.tokens, *([END] if found.ended else [])]
+    for token, following in zip(read, said, strict=False):
+        step = net.step(torch.tensor([token]), state)
+        column = following if state.pieces is None else state.pieces.tolist().index(following)
+        score += float(step.scores.log_softmax(dim=1)[0, column])
+        state = step.state
+    return score
