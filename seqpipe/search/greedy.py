@@ -9,12 +9,12 @@ from torch import Tensor
 from seqpipe.search.logits import Transform
 from seqpipe.search.state import Found, Net, S
 from seqpipe.search.stops import Limits
+from seqpipe.search.top import best
 from seqpipe.search.walk import collect, walk
 
 
-def best(scores: Tensor, places: Tensor, step: int) -> Tensor:
-    """(R,) of equals the first."""
-    return scores.argmax(dim=1)
+def choose_best(scores: Tensor, places: Tensor, step: int) -> Tensor:
+    return best(scores)
 
 
 def greedy(
@@ -32,7 +32,7 @@ def greedy(
     steps = walk(
         net,
         state,
-        best,
+        choose_best,
         rows=rows,
         begin=begin,
         end=end,

@@ -52,9 +52,9 @@ class Found:
     score: float
     # Whether the end was reached; else a limit, a stop or transforms that left nothing cut it.
     ended: bool
-    attention: NDArray[Any] | None = None  # (T, S)
-    # What a beam orders its results by: the score with its penalties.
-    rank: float = float("nan")
+    attention: NDArray[Any] | None  # (T, S)
+    # What a beam orders its results by: the score as transforms and penalties leave it.
+    rank: float
 
 
 class Columns:
@@ -90,15 +90,28 @@ class Columns:
 
 
 def found_of(
-    tokens: Tensor, end: int, scores: Tensor, ended: Tensor, attention: Tensor | None
+    tokens: Tensor,
+    end: int,
+    *,
+    scores: Tensor,
+    ended: Tensor,
+    attention: Tensor | None,
+    ranks: Tensor | None = None,
 ) -> list[Found]:
-    """From what rows wrote (N, T), filled up with the end, their scores (N,) and so on."""
+    """From what rows wrote (N, T), filled up with the end, and what else is known of each (N,)."""
     lengths = (tokens != end).sum(dim=1).tolist()
     looked = [None] * len(lengths) if attention is None else attention.float().cpu().numpy()
+    ranked = scores if ranks is None else ranks
     return [
-        Found(row[:length], score, end_seen, None if at is None else at[:length])
-        for row, length, score, end_seen, at in zip(
-            tokens.tolist(), lengths, scores.tolist(), ended.tolist(), looked, strict=True
+        Found(row[:length], score, by_net, None if at is None else at[:length], rank)
+        for row, length, score, by_net, at, rank in zip(
+            tokens.tolist(),
+            lengths,
+            scores.tolist(),
+            ended.tolist(),
+            looked,
+            ranked.tolist(),
+            strict=True,
         )
     ]
 

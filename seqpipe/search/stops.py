@@ -40,13 +40,18 @@ class Limits:
         if lowest < 1:
             raise SettingError("most", lowest, "a number of tokens from 1 on")
 
+    def longest(self, places: Tensor) -> int | Tensor:
+        """How many tokens these rows (R,) may have."""
+        return self.most if isinstance(self.most, int) else self.most[places]
+
     def reached(self, places: Tensor, so_far: Tensor, length: int, prefix: Sequence[int]) -> Tensor:
         """Which of these rows (R,), of so many tokens now, go no further; so_far (R, T), and the
         lengths of all rows' prefixes."""
-        if isinstance(self.most, int):
-            cut = torch.full_like(places, length >= self.most, dtype=torch.bool)
+        longest = self.longest(places)
+        if isinstance(longest, int):
+            cut = torch.full_like(places, longest <= length, dtype=torch.bool)
         else:
-            cut = self.most[places] <= length
+            cut = longest <= length
         return cut if self.stop is None else cut | self._stopped(self.stop, places, so_far, prefix)
 
     def _stopped(

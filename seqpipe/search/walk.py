@@ -96,4 +96,4 @@ def collect(steps: Iterable[Written], *, rows: int, end: int) -> list[Found]:
         ended[step.places] = step.ended
         if looked is not None and step.attention is not None:
             looked[step.places, i, : step.attention.shape[1]] = step.attention
-    return found_of(tokens, end, scores, ended, looked)
+    return found_of(tokens, end, scores=scores, ended=ended, attention=looked)
