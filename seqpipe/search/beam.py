@@ -153,9 +153,10 @@ class _Search:
 
     def _candidates(self, given: Tensor) -> Candidates:
         """From the net's log-probabilities (R, V)."""
-        bent = self.bend(given, self.history.so_far) if self.bend else given
+        bent = given
         if self.required and self.live.progress:
-            bent = self.required.closed(bent, self.live.progress, self.end)
+            bent = self.required.closed(given, self.live.progress, self.end)
+        bent = self.bend(bent, self.history.so_far) if self.bend else bent
         totals, columns = top(bent, self.width)
         if self.required and self.live.progress:
             totals, columns = self.required.joined(totals, columns, bent, self.live.progress)

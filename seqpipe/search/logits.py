@@ -10,7 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from seqpipe.errors import SettingError
 from seqpipe.search.state import Columns
+from seqpipe.search.top import top
 
 CLOSED = -math.inf
 
@@ -23,6 +25,141 @@ class Transform(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Temperature:
+    """Sharper below one, flatter above (Ackley et al. 1985)."""
+
+    temperature: float
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise SettingError("temperature", self.temperature, "a number above 0")
+
+    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+        return scores / self.temperature
+
+
+@dataclass(frozen=True, slots=True)
+class TopK:
+    """The k best alone (Fan et al. 2018, "Hierarchical Neural Story Generation")."""
+
+    k: int
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise SettingError("top_k", self.k, "a whole number from 1 on")
+
+    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+        best, places = top(scores, self.k)
+        return torch.full_like(scores, CLOSED).scatter_(1, places, best)
+
+
+@dataclass(frozen=True, slots=True)
+class TopP:
+    """The fewest best that hold so much of the mass (Holtzman et al. 2020, "The Curious Case of
+    Neural Text Degeneration")."""
+
+    p: float
+
+    def __post_init__(self) -> None:
+        _check_share("top_p", self.p)
+
+    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+        return _with_mass(scores, -scores, self.p)
+
+
+@dataclass(frozen=True, slots=True)
+class Typical:
+    """The fewest that hold so much of the mass and tell about as much as is to be expected (Meister
+    et al. 2023, "Locally Typical Sampling")."""
+
+    mass: float
+
+    def __post_init__(self) -> None:
+        _check_share("typical", self.mass)
+
+    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+        told = -scores.log_softmax(dim=1)
+        chances = (-told).exp()
+        entropy = (chances * told).masked_fill(chances == 0, 0).sum(dim=1, keepdim=True)
+        return _with_mass(scores, (told - entropy).abs(), self.mass)
+
+
+def _check_share(setting: str, value: float) -> None:
+    if not 0 < value <= 1:
+        raise SettingError(setting, value, "a number above 0, at most 1")
+
+
+def _with_mass(scores: Tensor, by: Tensor, mass: float) -> Tensor:
+    """The first columns in ascending order `by` (R, V), up to the one that completes the mass."""
+    order = by.sort(dim=1, stable=True).indices
+    chances = scores.softmax(dim=1).gather(1, order)
+    before = chances.cumsum(dim=1) - chances
+    # the first one stays even where rounding makes the mass before it more than nothing
+    over = (before >= mass).index_fill(1, torch.zeros_like(order[0, :1]), False)
+    return scores.masked_fill(torch.zeros_like(over).scatter_(1, order, over), CLOSED)
+
+
+@dataclass(frozen=True, slots=True)
+class RepetitionPenalty:
+    """What was written already costs so many times its log-probability (Keskar et al. 2019, "CTRL",
+    there on scores, which makes it hang on where their zero is)."""
+
+    penalty: float
+
+    def __post_init__(self) -> None:
+        if not self.penalty > 0:
+            raise SettingError("repetition_penalty", self.penalty, "a number above 0")
+
+    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+        written = columns.mask(so_far, scores)
+        return torch.where(written, scores * self.penalty, scores)
+
+
+@dataclass(frozen=True, slots=True)
+class NoRepeat:
+    """No run of n tokens twice (Paulus et al. 2018, "A Deep Reinforced Model for Abstractive
+    Summarization")."""
+
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise SettingError("no_repeat", self.n, "a whole number from 1 on")
+
+    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+        if so_far.shape[1] < self.n:
+            return scores
+        runs = so_far.unfold(1, self.n, 1)  # (R, T - n + 1, n)
+        last = so_far[:, so_far.shape[1] - self.n + 1 :]  # (R, n - 1)
+        same = (runs[:, :, :-1] == last[:, None]).all(dim=2)
+        return _closed(scores, runs[:, :, -1].masked_fill(~same, -1), columns)
+
+
+class Forbidden:
+    """Words of one or more tokens that are never completed."""
+
+    def __init__(self, words: Sequence[Sequence[int]]) -> None:
+        if not all(words):
+            raise SettingError("forbidden", "", "words of one token or more")
+        self._longest = max(map(len, words), default=1) - 1
+        heads = [[-1] * (self._longest + 1 - len(word)) + [*word[:-1]] for word in words]
+        self._heads = torch.tensor(heads).view(len(words), self._longest)  # (W, L)
+        self._last = torch.tensor([word[-1] for word in words], dtype=torch.long)  # (W,)
+
+    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+        heads, last = self._heads.to(so_far.device), self._last.to(so_far.device)
+        tail = so_far[:, max(so_far.shape[1] - self._longest, 0) :]
+        # what is too short for a word is filled up with what is no token of any
+        tail = torch.nn.functional.pad(tail, (self._longest - tail.shape[1], 0), value=-2)
+        there = ((heads == tail[:, None]) | (heads == -1)).all(dim=2)  # (R, W)
+        return _closed(scores, torch.where(there, last, -1), columns)
+
+
+def _closed(scores: Tensor, pieces: Tensor, columns: Columns) -> Tensor:
+    return scores.masked_fill(columns.mask(pieces, scores), CLOSED)
+
+
+@dataclass(frozen=True, slots=True)
 class AtLeast:
     """No end before a row has so many tokens."""
 
@@ -32,8 +169,7 @@ class AtLeast:
     def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
         if so_far.shape[1] >= self.least:
             return scores
-        column = columns.of(torch.tensor([self.end], device=scores.device))
-        return scores.index_fill(1, column, CLOSED)
+        return _closed(scores, so_far.new_full((len(scores), 1), self.end), columns)
 
 
 class Bend:
@@ -53,5 +189,6 @@ class Bend:
 
 
 def with_least(transforms: Sequence[Transform], least: int, end: int) -> list[Transform]:
-    """The shortest length is a transform like others, and the last of them."""
-    return [*transforms, AtLeast(least, end)] if least else [*transforms]
+    """The shortest length is a transform like others; it comes first, lest what others pick out be
+    an end that is closed."""
+    return [AtLeast(least, end), *transforms] if least else [*transforms]
