@@ -1,9 +1,10 @@
 """What every stage of seqpipe shares: reading, running in buckets, learning, saving."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Dict, List, Literal, Optional, Tuple, Union
 
 import numpy as np
@@ -16,7 +17,7 @@ from spacy.util import from_bytes, from_disk, minibatch, registry, to_bytes, to_
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer
 
-from seqpipe.bridge import NetShim, shim_of
+from seqpipe.bridge import NetShim, Predict, shim_of
 from seqpipe.errors import NotInitialized, RehearsalRefused, SettingError
 from seqpipe.files import written
 from seqpipe.text.batches import restore
@@ -35,9 +36,14 @@ class CodecRecipe:
     min_count: int
     lower: bool
 
-    def train(self, texts: Iterable[str]) -> Codec:
+    def train(self, texts: Iterable[str], *, reserved: Sequence[str] = ()) -> Codec:
         return Codec.train(
-            texts, unit=self.unit, size=self.size, min_count=self.min_count, lower=self.lower
+            texts,
+            unit=self.unit,
+            size=self.size,
+            min_count=self.min_count,
+            lower=self.lower,
+            reserved=reserved,
         )
 
     def of_words(self, docs: Iterable[Iterable[str]]) -> Codec:
@@ -74,10 +80,12 @@ def read_defaults(module: str, stage: str) -> Dict[str, Any]:
     return settings
 
 
-def set_extension(name: str) -> None:
-    """Registers a Doc extension once; another stage of the same name shares it."""
-    if not Doc.has_extension(name):
-        Doc.set_extension(name, default=None)
+def set_extension(name: str, *on: Any) -> None:
+    """Registers an extension of Doc, or of what is named, once; another stage of the same name
+    shares it."""
+    for kind in on or (Doc,):
+        if not kind.has_extension(name):
+            kind.set_extension(name, default=None)
 
 
 class Stage(TrainablePipe):
@@ -111,6 +119,7 @@ class Stage(TrainablePipe):
         self.longest = longest
         self.scorer = scorer
         self.cfg = cfg
+        self.skipped = 0  # lessons that were left out, for being too long
         self.shim.place(device)
         model.attrs["predict"] = self.predict
 
@@ -125,7 +134,8 @@ class Stage(TrainablePipe):
         raise NotImplementedError
 
     answers = "<f4"  # the numbers that a net of this stage should say
-    extras: Tuple[str, ...] = ()  # names of what it keeps besides settings, codec and weights
+    # what it keeps besides settings, codec and weights, and the file of each
+    extras: Mapping[str, str] = MappingProxyType({})
 
     def extra(self, name: str) -> bytes:
         raise NotImplementedError
@@ -136,6 +146,10 @@ class Stage(TrainablePipe):
     def lessons(self, examples: Sequence[Example]) -> Lessons:
         """What there is to learn in these examples."""
         raise NotImplementedError
+
+    def cells(self, rows: Rows, answers: Rows) -> np.ndarray:
+        """How long each row is to the net: what batches are made alike in."""
+        return rows.lengths
 
     # Reading and predicting -----------------------------------------------------------------
 
@@ -152,9 +166,14 @@ class Stage(TrainablePipe):
         docs = list(docs)
         return self.predict_rows(self.encode(docs))
 
-    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> Any:
-        """The same for docs that were encoded before."""
-        parts = self.shim.predict_rows(encoded, budget=self.buckets.budget, rows=self.buckets.rows)
+    def predict_rows(
+        self, encoded: Union[Sequence[Ids], Rows], predict: Optional[Predict] = None
+    ) -> Any:
+        """The same for docs that were encoded before; `predict` says how, if it is not the net's
+        own `predict`."""
+        parts = self.shim.predict_rows(
+            encoded, budget=self.buckets.budget, rows=self.buckets.rows, predict=predict
+        )
         return restore(((places, self.unpack(found)) for places, found in parts), len(encoded))
 
     def unpack(self, found: Any) -> Sequence[Any]:
@@ -312,8 +331,8 @@ class Stage(TrainablePipe):
         }
         if self.shim.ready:
             parts["tokenizer.json"] = lambda p: _write(p, self._codec().to_bytes())
-            for name in self.extras:
-                parts[f"{name}.txt"] = partial(self._write_extra, name)
+            for name, file in self.extras.items():
+                parts[file] = partial(self._write_extra, name)
             parts["model.safetensors"] = lambda p: _write(p, self.shim.to_bytes())
         to_disk(path, parts, _stems(exclude))
 
@@ -324,8 +343,8 @@ class Stage(TrainablePipe):
         }
         if (Path(path) / "model.safetensors").exists():
             parts["tokenizer.json"] = lambda p: self._load_codec(p.read_bytes())
-            for name in self.extras:
-                parts[f"{name}.txt"] = partial(self._read_extra, name)
+            for name, file in self.extras.items():
+                parts[file] = partial(self._read_extra, name)
             parts["model.safetensors"] = lambda p: self._load_model(p.read_bytes())
         from_disk(path, parts, _stems(exclude))
         return self

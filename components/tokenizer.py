@@ -146,7 +146,7 @@ class Tokenizer(Stage):
     """Reads the text of a doc, whoever cut it, and gives a new doc of the tokens it finds."""
 
     answers = "<i4"
-    extras = ("lexicon", "words")
+    extras = {"lexicon": "lexicon.txt", "words": "words.txt"}
 
     def __init__(
         self,

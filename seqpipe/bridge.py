@@ -23,7 +23,7 @@ from thinc.util import get_torch_default_device
 from torch import Tensor, nn
 
 from seqpipe.errors import CheckpointError, DeviceMissing, NotInitialized
-from seqpipe.nets.classifier import set_dropout
+from seqpipe.nets.dropout import set_dropout
 from seqpipe.text.batches import collate, collate_answers, plan
 from seqpipe.text.codec import Ids
 from seqpipe.text.rows import Rows
@@ -33,6 +33,9 @@ from seqpipe.train.learner import Learner, Step, Taken
 # not copied; with one thread it needs none.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+# What is made of a batch: of the net, ids (B, S), lengths (B,) and the places of its rows.
+Predict = Callable[[Any, Tensor, Tensor, NDArray[np.int64]], Any]
 
 # A GPU wants wider batches than the caches of a CPU do.
 _WIDER_ON_GPU = 16
@@ -94,7 +97,12 @@ class NetShim(Shim):
         self._placed = None
 
     def predict_rows(
-        self, encoded: Sequence[Ids] | Rows, *, budget: int, rows: int
+        self,
+        encoded: Sequence[Ids] | Rows,
+        *,
+        budget: int,
+        rows: int,
+        predict: Predict | None = None,
     ) -> Iterator[tuple[NDArray[np.int64], Any]]:
         """Runs the rows in length buckets; yields their places and what the net made of them."""
         net, device = self.net, self.device
@@ -103,7 +111,8 @@ class NetShim(Shim):
         for places in plan(lengths, budget=budget * wider, rows=rows * wider):
             batch = collate(encoded, places)
             with torch.inference_mode():
-                found = net.predict(batch.ids.to(device), batch.lengths.to(device))
+                ids, lengths_ = batch.ids.to(device), batch.lengths.to(device)
+                found = predict(net, ids, lengths_, places) if predict else net.predict(ids, lengths_)
             yield places, found
 
     def learn(
@@ -127,7 +136,7 @@ class NetShim(Shim):
                 batch = collate(encoded, places)
                 wanted = collate_answers(answers, places).to(device)
                 loss = net.loss(batch.ids.to(device), batch.lengths.to(device), wanted)
-                counts.append(net.answers(batch.lengths))
+                counts.append(net.answers(wanted))
                 learner.accumulate(loss, counts[-1])
                 losses.append(loss.detach())
         finally:

@@ -238,6 +238,15 @@ class DeviceMissing(SeqpipeError):
         super().__init__(f"The device {device!r} cannot be used: {reason}. Give 'cpu' or 'auto'.")
 
 
+class SentencesMissing(SettingError):
+    def __init__(self, stage: str) -> None:
+        SeqpipeError.__init__(
+            self,
+            f"{stage!r} translates sentences and the doc has none: put a sentencizer, a parser or "
+            "seqpipe_tokenizer before it, or set its unit to 'doc'.",
+        )
+
+
 class PipelineError(SeqpipeError):
     """A trained pipeline that cannot be used as asked."""
 

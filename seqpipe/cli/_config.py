@@ -21,8 +21,12 @@ from seqpipe.errors import (
     listed,
 )
 
-_COLUMNS = ("text", "label", "tokens")
-READ = {"seqpipe.Dataset.v1": ("text", "label"), "seqpipe.Tokens.v1": ("text", "tokens")}
+_COLUMNS = ("text", "label", "tokens", "source", "target")
+READ = {
+    "seqpipe.Dataset.v1": ("text", "label"),
+    "seqpipe.Tokens.v1": ("text", "tokens"),
+    "seqpipe.Pairs.v1": ("source", "target"),
+}
 
 _HELD_OUT = 0.1  # of the training part, where a data set has no other to measure on
 

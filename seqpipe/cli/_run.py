@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -66,7 +67,7 @@ class Trained:
 
     def shown(self) -> dict[str, float]:
         """The few scores that a person looks at first."""
-        names = ("cats_acc", "cats_macro_f", "cats_ece", "token_f", "sents_f")
+        names = ("cats_acc", "cats_macro_f", "cats_ece", "token_f", "sents_f", "bleu", "chrf")
         return {n: self.scores[n] for n in names if isinstance(self.scores.get(n), float)}
 
 
@@ -161,8 +162,12 @@ class Run:
         rows = Rows.open(self.rows)
         if not len(rows):
             raise DataEmpty(str(filled["corpora"]["train"].get("path", "train")), "labelled row")
-        _fit_length(nlp, rows)
-        _fit_schedule(nlp, _plan(nlp.config.interpolate()), rows)
+        if stage.skipped:
+            told = f"{stage.skipped:,} of {stage.skipped + len(rows):,} rows are longer than "
+            warnings.warn(f"{told}{stage.longest} pieces: they are not learned from", stacklevel=2)
+        cells = stage.cells(rows, Rows.open(self.answers))
+        _fit_length(nlp, cells)
+        _fit_schedule(nlp, _plan(nlp.config.interpolate()), cells)
         nlp.meta["seqpipe"] = _facts(nlp, rows)
         with written_folder(self.start) as beside:
             nlp.to_disk(beside)
@@ -269,23 +274,23 @@ def _steps(plan: Plan, lengths: NDArray[np.int64]) -> int:
     return min(n for n in (steps, plan.steps) if n)
 
 
-def _fit_length(nlp: Language, rows: Rows) -> None:
+def _fit_length(nlp: Language, cells: NDArray[np.int64]) -> None:
     """Where no length is asked for: so many epochs, more of a small corpus, fewer of a large."""
     training = nlp.config["training"]
     if training["max_epochs"] or training["max_steps"]:
         return
     config = nlp.config.interpolate()
-    own, each = _own(config), _steps(replace(_plan(config), epochs=1), rows.lengths)
+    own, each = _own(config), _steps(replace(_plan(config), epochs=1), cells)
     training["max_epochs"] = max(own["epochs"], -(-own["least_steps"] // each))
     if own["most_steps"] and training["max_epochs"] * each > own["most_steps"]:
         training["max_steps"] = own["most_steps"]
 
 
-def _fit_schedule(nlp: Language, plan: Plan, rows: Rows) -> None:
+def _fit_schedule(nlp: Language, plan: Plan, cells: NDArray[np.int64]) -> None:
     """A schedule that leaves its end open ends with the run."""
     rate = nlp.config["training"]["optimizer"].get("learn_rate")
     if isinstance(rate, dict) and rate.get("total_steps") == 0:
-        rate["total_steps"] = _steps(plan, rows.lengths)
+        rate["total_steps"] = _steps(plan, cells)
         rate["warmup_steps"] = min(rate["warmup_steps"], rate["total_steps"] // 4)
 
 

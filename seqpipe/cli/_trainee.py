@@ -53,6 +53,7 @@ class StageTrainee:
         self.rows = rows
         self.answers = answers
         self.output = output
+        self._cells = self.stage.cells(rows, answers)
         config = nlp.config.interpolate()
         training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
         self._optimizer = training["optimizer"]
@@ -77,7 +78,7 @@ class StageTrainee:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        return self.rows.lengths
+        return self._cells
 
     @property
     def learner(self) -> Learner:

@@ -20,6 +20,7 @@ _EXAMPLE = """examples:
   python -m seqpipe init-config sentiment --lang en --cell gru --output config.cfg
   python -m seqpipe init-config sentiment --train reviews.csv --label stars > config.cfg
   python -m seqpipe init-config tokenizer --train en_ewt/ --components.tokenizer.words 0
+  python -m seqpipe init-config translator --train pairs.csv --source en --target de --size 4000
   python -m seqpipe init-config sentiment --training.max_epochs 8 --components.sentiment.longest 400
 
 Both `python -m spacy train config.cfg` and `python -m seqpipe train config.cfg` take it."""
@@ -48,6 +49,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--text", metavar="COLUMN", help="column of the texts (text)")
     data.add_argument("--label", metavar="COLUMN", help="column of the labels (label)")
     data.add_argument("--tokens", metavar="COLUMN", help="column of the tokens (tokens)")
+    data.add_argument("--source", metavar="COLUMN", help="of the texts to translate (source)")
+    data.add_argument("--target", metavar="COLUMN", help="of their translations (target)")
     settings = parser.add_argument_group("settings (any other as --dotted.name VALUE)")
     settings.add_argument("--lang", metavar="CODE", help="language of the pipeline (xx: any)")
     settings.add_argument("--cell", choices=["rnn", "lstm", "gru"])
@@ -77,6 +80,8 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         text=args.text,
         label=args.label,
         tokens=args.tokens,
+        source=args.source,
+        target=args.target,
         overrides={**asked, **parse_overrides(overrides)},
     )
     config = _in_order(found.to_str())
@@ -110,6 +115,8 @@ def init_config(
     text: str | None = None,
     label: str | None = None,
     tokens: str | None = None,
+    source: str | None = None,
+    target: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Config:
     """The stage's config with every gap filled; filling it again changes nothing."""
@@ -120,8 +127,8 @@ def init_config(
         raise UsageError(message + nearest(stage, STAGES))
     if dev is not None and train is None:
         raise UsageError("--dev is what to measure on beside --train: name that as well.")
-    given = (("text", text), ("label", label), ("tokens", tokens))
-    columns = {name: value for name, value in given if value}
+    given = {"text": text, "label": label, "tokens": tokens, "source": source, "target": target}
+    columns = {name: value for name, value in given.items() if value}
     settings = {
         f"corpora.{corpus}.{name}": value
         for corpus in ("train", "dev")

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from seqpipe.train.loop import Validation, Watcher
 
 DOTTED = True
-STAGES = ("sentiment", "tokenizer")
+STAGES = ("sentiment", "tokenizer", "translator")
 
 _EXAMPLE = """example:
   python -m seqpipe train sentiment bundled:reviews_en --output reviews
   python -m seqpipe train sentiment rows.csv --text review --label stars --output stars --cell gru
   python -m seqpipe train sentiment rows.csv --output stars --training.max_epochs 8
   python -m seqpipe train tokenizer en_ewt-ud-train.conllu --output words
+  python -m seqpipe train translator bundled:phrases_en_de --source en --target de --output en-de
   python -m seqpipe train config.cfg --output out --resume"""
 
 
@@ -39,6 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     columns.add_argument("--text", metavar="COLUMN", help="column of the texts (text)")
     columns.add_argument("--label", metavar="COLUMN", help="column of the labels (label)")
     columns.add_argument("--tokens", metavar="COLUMN", help="column of the tokens (tokens)")
+    columns.add_argument("--source", metavar="COLUMN", help="of the texts to translate (source)")
+    columns.add_argument("--target", metavar="COLUMN", help="of their translations (target)")
     columns.add_argument("--split", help="part to train on (train)")
     columns.add_argument("--dev", metavar="DATA", help="other data to measure on")
     columns.add_argument("--dev-split", metavar="SPLIT", help="part to measure on (what is there)")
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
 
 
 def _columns(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("text", "label", "tokens", "split", "dev", "dev_split", "limit")
+    names = ("text", "label", "tokens", "source", "target", "split", "dev", "dev_split", "limit")
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
@@ -111,7 +114,8 @@ def train(
 ) -> Trained:
     """Trains into `output`: model-best, model-last and log.jsonl.
 
-    `columns` may name `text`, `label` or `tokens`, `split`, `dev`, `dev_split` and `limit`;
+    `columns` may name `text`, `label` or `tokens`, `source` and `target`, `split`, `dev`,
+    `dev_split` and `limit`;
     `overrides` are settings of the config by their dotted names.
     """
     from seqpipe.cli._config import config_for

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from seqpipe.errors import SettingError
 
@@ -44,3 +46,14 @@ def initialize_cell(module: Recurrent) -> None:
         if isinstance(module, nn.LSTM):
             # torch orders the gates input, forget, cell, output
             weights["bias_ih_l0"][width : 2 * width] = 1.0
+
+
+def run_cell(
+    module: Recurrent, x: Tensor, state: State | None = None, *, drop: float = 0.0
+) -> tuple[Tensor, State]:
+    """All steps of rows that go on together; while training a share of the recurrent weights is
+    dropped, the same for the whole batch (Wan et al. 2013; Merity et al. 2018)."""
+    if not (drop and module.training):
+        return cast("tuple[Tensor, State]", module(x, state))
+    kept = {"weight_hh_l0": F.dropout(module.weight_hh_l0, drop)}
+    return cast("tuple[Tensor, State]", functional_call(module, kept, (x, state)))

@@ -72,9 +72,9 @@ class Classifier(nn.Module):
         targets = targets * (1 - smooth) + smooth / scores.shape[1]
         return -(F.log_softmax(scores, dim=-1) * targets * self.class_weights).sum()
 
-    def answers(self, lengths: Tensor) -> int:
+    def answers(self, targets: Tensor) -> int:
         """Over how many a loss is summed: one a row."""
-        return len(lengths)
+        return len(targets)
 
     def predict(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Probabilities (B, C); rows beyond `chunk` steps pass through in constant memory."""
@@ -112,10 +112,3 @@ class Classifier(nn.Module):
 
     def _normalized(self, scores: Tensor) -> Tensor:
         return torch.sigmoid(scores) if self.multi_label else torch.softmax(scores, dim=-1)
-
-
-def set_dropout(net: nn.Module, rate: float) -> None:
-    """Gives every dropout of a net the rate that the driver of the training asks for."""
-    for module in net.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = rate

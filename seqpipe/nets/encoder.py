@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seqpipe.nets.cells import Cell, Recurrent, State, make_cell
+from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell
+from seqpipe.nets.dropout import Locked
 
 
 def length_mask(lengths: Tensor, steps: int) -> Tensor:
@@ -59,6 +60,7 @@ class Encoder(nn.Module):
         layers: int = 1,
         bidirectional: bool = True,
         dropout: float = 0.0,
+        weight_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         ways = 2 if bidirectional else 1
@@ -71,7 +73,8 @@ class Encoder(nn.Module):
         self.backward_ = nn.ModuleList(
             make_cell(cell, inputs=d, width=width) for d in sizes if bidirectional
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Locked(dropout)
+        self.weight_dropout = weight_dropout
 
     def input_weights(self) -> list[Tensor]:
         """What the lowest layer multiplies its inputs by, (G, D) for each way."""
@@ -88,11 +91,23 @@ class Encoder(nn.Module):
         return x
 
     def _layer(self, layer: int, x: Tensor, lengths: Tensor) -> Tensor:
-        onward = _run(self.onward[layer], x, lengths)
+        onward = self._run(self.onward[layer], x, lengths)
         if not self.bidirectional:
             return onward
-        back = turned(_run(self.backward_[layer], turned(x, lengths), lengths), lengths)
+        back = turned(self._run(self.backward_[layer], turned(x, lengths), lengths), lengths)
         return torch.cat([onward, back], dim=-1)
+
+    def _run(self, module: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
+        """One way through one layer; what stands beyond a row's length is left undefined."""
+        recurrent = cast(Recurrent, module)
+        if not (x.is_cuda or isinstance(recurrent, nn.GRU)):
+            return run_cell(recurrent, x, drop=self.weight_dropout)[0]
+        # cuDNN wants packed rows, and torch's GRU has no fast padded kernel to gain from
+        packed = pack_padded_sequence(
+            x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        found = run_cell(recurrent, packed, drop=self.weight_dropout)[0]
+        return pad_packed_sequence(found, batch_first=True, total_length=x.shape[1])[0]
 
     def chunks(
         self, embed: Callable[[int, int], Tensor], length: int, *, chunk: int
@@ -145,15 +160,3 @@ class _Walk:
                 y = torch.cat([y, back.flip(1)], dim=-1)
             x = y
         return x
-
-
-def _run(module: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
-    """One way through one layer; what stands beyond a row's length is left undefined."""
-    recurrent = cast(Recurrent, module)
-    if not (x.is_cuda or isinstance(recurrent, nn.GRU)):
-        return cast(Tensor, recurrent(x)[0])
-    # cuDNN wants packed rows, and torch's GRU has no fast padded kernel to gain from
-    packed = pack_padded_sequence(
-        x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-    )
-    return pad_packed_sequence(recurrent(packed)[0], batch_first=True, total_length=x.shape[1])[0]

@@ -2,14 +2,12 @@
 
 Rows lie longest first, so that a row that has ended leaves the batch by making it shorter, and
 both directions share one product a step. The first layer's inputs are looked up: a table of
-embeddings times the input weights is a table too. And tanh x is written as 2 s(2x) - 1 with the
-logistic function s, which is three times as fast on a CPU; the twos are folded into the weights,
-and states are kept at half their value.
+embeddings times the input weights is a table too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from seqpipe.nets.cells import Recurrent
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder
+from seqpipe.nets.folded import Derived, Folded
 
 FEWEST_ROWS = 24  # below it torch's own kernel is faster than a loop in Python
 
@@ -85,8 +84,7 @@ class Sweeps:
     """The sweep of an encoder over an embedding, made anew when a weight has changed."""
 
     def __init__(self) -> None:
-        self._made_of: list[tuple[int, int]] = []
-        self._sweep: Sweep | None = None
+        self._derived: Derived[Sweep] = Derived()
 
     def suits(self, encoder: Encoder, embedding: Embedding, *, rows: int) -> bool:
         """Whether it may be used for so many rows, and is likely to be the faster way."""
@@ -100,10 +98,7 @@ class Sweeps:
 
     def of(self, encoder: Encoder, embedding: Embedding) -> Sweep:
         weights = (*embedding.parameters(), *encoder.parameters())
-        made_of = [(w.data_ptr(), w._version) for w in weights]
-        if self._sweep is None or made_of != self._made_of:
-            self._sweep, self._made_of = Sweep(encoder, embedding.tables()), made_of
-        return self._sweep
+        return self._derived.of(weights, lambda: Sweep(encoder, embedding.tables()))
 
 
 class _Packing:
@@ -139,27 +134,8 @@ class _Packing:
         return packed.index_select(0, back).view(*self.shape, -1)
 
 
-class _Layer:
-    """One layer, one or two ways side by side, with its weights folded for the step of its cell."""
-
-    def __init__(self, cell: str, modules: Sequence[Recurrent]) -> None:
-        self.step = _STEPS[cell]
-        self.ways = len(modules)
-        self.width = modules[0].hidden_size
-        weights = [dict(module.named_parameters()) for module in modules]
-        scale = _scale(modules[0]).to(weights[0]["bias_ih_l0"])  # (G,)
-        self.inputs = torch.stack([w["weight_ih_l0"].t() * scale for w in weights])  # (W, D, G)
-        # twice, as the states are halves
-        self.recurrent = torch.stack([w["weight_hh_l0"].t() * scale * 2 for w in weights])
-        given = torch.stack([w["bias_ih_l0"] * scale for w in weights])[:, None]  # (W, 1, G)
-        carried = torch.stack([w["bias_hh_l0"] * scale for w in weights])[:, None]
-        # what a GRU's reset gate takes back holds the bias of the carried half
-        self.inner = carried if cell == "gru" else torch.zeros_like(carried)
-        self.bias = given if cell == "gru" else given + carried
-
-    def gates(self, x: Tensor) -> Tensor:
-        """The given half of the gates, without its bias: (W, N, D) to (W, N, G)."""
-        return torch.bmm(x, self.inputs)
+class _Layer(Folded):
+    """All steps of it over packed rows."""
 
     def gates_of(self, x: Tensor, packing: _Packing) -> Iterable[Tensor]:
         """The gates of each step (W, n, G) over padded inputs (B, S, D)."""
@@ -177,41 +153,6 @@ class _Layer:
         for given, out in zip(gates, packing.parts(halves[:-1]), strict=True):
             rows = given.shape[1]
             after = out.view(self.ways, rows, self.width)
-            self.step(self, given, state[:, :rows], memory[:, :rows], after)
+            self.step(given, state[:, :rows], memory[:, :rows], after)
             state = after
         return halves.mul_(2)
-
-
-def _step_rnn(layer: _Layer, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
-    torch.sigmoid(gates.baddbmm_(state, layer.recurrent), out=out).sub_(0.5)
-
-
-def _step_lstm(layer: _Layer, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
-    """`memory` holds twice the cell."""
-    gates.baddbmm_(state, layer.recurrent).sigmoid_()
-    enter, keep, new, leave = gates.split(layer.width, dim=-1)
-    memory.mul_(keep).addcmul_(enter, new.sub_(0.5), value=4)
-    torch.mul(torch.sigmoid(memory).sub_(0.5), leave, out=out)
-
-
-def _step_gru(layer: _Layer, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
-    carried = torch.baddbmm(layer.inner, state, layer.recurrent)  # (W, B, 3 H)
-    reset, keep = (
-        (gates[..., : -layer.width] + carried[..., : -layer.width]).sigmoid_().chunk(2, dim=-1)
-    )
-    new = gates[..., -layer.width :].addcmul_(reset, carried[..., -layer.width :])
-    torch.lerp(new.sigmoid_().sub_(0.5), state, keep, out=out)
-
-
-_STEPS: dict[str, Callable[[_Layer, Tensor, Tensor, Tensor, Tensor], None]] = {
-    "rnn": _step_rnn,
-    "lstm": _step_lstm,
-    "gru": _step_gru,
-}
-
-
-def _scale(module: Recurrent) -> Tensor:
-    """2 where a gate goes through tanh, 1 where it goes through the logistic function."""
-    width = module.hidden_size
-    tanh = {nn.RNN: [2], nn.LSTM: [1, 1, 2, 1], nn.GRU: [1, 1, 2]}[type(module)]
-    return torch.tensor(tanh, dtype=torch.float32).repeat_interleave(width)

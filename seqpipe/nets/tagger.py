@@ -74,9 +74,9 @@ class Tagger(nn.Module):
         best: Tensor = self(ids, lengths).argmax(dim=-1)
         return best
 
-    def answers(self, lengths: Tensor) -> int:
+    def answers(self, targets: Tensor) -> int:
         """Over how many a loss is summed."""
-        return int(lengths.sum())
+        return int((targets >= 0).sum())
 
     def _with_gaps(self, ids: Tensor) -> Tensor:
         """While training some pieces read as unknown, and some as if they bore no mark."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +32,15 @@ from seqpipe.text.units import (
     well_formed,
 )
 
-__all__ = ["BOS", "EOS", "PAD", "UNK", "Aligned", "Codec", "Ids", "Unit"]
+__all__ = ["BOS", "EOS", "PAD", "UNK", "Aligned", "Codec", "Ids", "Spelled", "Unit"]
 
 Ids = NDArray[np.int32]
+
+# How byte-level pieces write bytes: those that print as themselves, the others from 256 on.
+_PRINTED = [*range(33, 127), *range(161, 173), *range(174, 256)]
+_BYTE_OF = {chr(byte): byte for byte in _PRINTED} | {
+    chr(256 + i): byte for i, byte in enumerate(sorted(set(range(256)) - set(_PRINTED)))
+}
 
 _AT_ONCE = 1024  # texts: bounds what the tokenizer holds besides the ids
 
@@ -44,6 +51,15 @@ class Aligned:
 
     ids: Ids  # (S,)
     offsets: Ids  # (S, 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spelled:
+    """A text made of ids and where in it each of them begins and ends, in characters; the space
+    before a word counts to none."""
+
+    text: str
+    offsets: Ids  # (T, 2)
 
 
 class Codec:
@@ -81,9 +97,17 @@ class Codec:
         size: int = 20000,
         min_count: int = 1,
         lower: bool = True,
+        reserved: Sequence[str] = (),
     ) -> Codec:
-        """Learns at most `size` pieces, specials included; `lower` counts for words alone."""
-        return cls(train_tokenizer(texts, unit=unit, size=size, min_count=min_count, lower=lower))
+        """Learns at most `size` pieces, specials included; `lower` counts for words alone.
+
+        Each `reserved` character is a piece besides, wherever it stands.
+        """
+        return cls(
+            train_tokenizer(
+                texts, unit=unit, size=size, min_count=min_count, lower=lower, reserved=reserved
+            )
+        )
 
     @classmethod
     def of_words(
@@ -104,6 +128,11 @@ class Codec:
         Characters give back every text of known characters, which is less than every text.
         """
         return self.unit in ("bpe", "unigram")
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The one that this codec took over."""
+        return self._tokenizer
 
     def __len__(self) -> int:
         return len(self._pieces)
@@ -127,6 +156,29 @@ class Codec:
         if self.unit == "word" and not text.isascii():
             _cover_marks(text, offsets)
         return Aligned(np.array(found.ids, np.int32), offsets)
+
+    def spell(self, ids: Sequence[int] | Ids, unknown: Sequence[str] | None = None) -> Spelled:
+        """The text of these ids and where in it each of them stands; specials stand for nothing,
+        or, if `unknown` has a text for each place, an unknown piece for that."""
+        parts = self._parts(ids)
+        if unknown is not None:
+            parts = [t if id == UNK else p for p, id, t in zip(parts, ids, unknown, strict=True)]
+        if self.unit == "word":
+            parts = [f" {part}" if part and i else part for i, part in enumerate(parts)]
+        ends = np.cumsum([0, *map(len, parts)])
+        starts = ends[:-1] + [part.startswith(" ") and len(part) > 1 for part in parts]
+        return Spelled("".join(parts), np.stack([starts, ends[1:]], axis=1).astype(np.int32))
+
+    def _parts(self, ids: Sequence[int] | Ids) -> list[str]:
+        """What each piece adds to the text; a character of several pieces is added by the last."""
+        pieces = ["" if id < len(SPECIALS) else self._pieces[id] for id in ids]
+        if not self.lossless:
+            return pieces
+        decoder = getincrementaldecoder("utf-8")(errors="replace")
+        parts = [decoder.decode(_bytes_of(piece)) for piece in pieces]
+        if parts:
+            parts[-1] += decoder.decode(b"", final=True)
+        return parts
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
         """Specials are left out; words are joined by a space."""
@@ -226,6 +278,13 @@ def _cover_marks(text: str, offsets: Ids) -> None:
         while ends[i] < limit and not text[ends[i]].isspace():
             ends[i] += 1
     offsets[:, 1] = ends
+
+
+def _bytes_of(piece: str) -> bytes:
+    """What a piece of a lossless unit writes; one that was reserved writes itself."""
+    if len(piece) == 1 and piece not in _BYTE_OF:
+        return piece.encode()
+    return bytes(map(_BYTE_OF.__getitem__, piece))
 
 
 def _table_of(pieces: list[str]) -> Ids:

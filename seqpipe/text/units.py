@@ -6,11 +6,11 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Literal, TypeVar, get_args
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from seqpipe.errors import SettingError
 
@@ -77,14 +77,28 @@ def well_formed(text: str) -> str:
 
 
 def train_tokenizer(
-    texts: Iterable[str], *, unit: Unit, size: int, min_count: int, lower: bool
+    texts: Iterable[str],
+    *,
+    unit: Unit,
+    size: int,
+    min_count: int,
+    lower: bool,
+    reserved: Sequence[str] = (),
 ) -> Tokenizer:
-    """Ids 0 to 3 are the specials; `lower` counts for words, the other units keep each letter."""
+    """Ids 0 to 3 are the specials; `lower` counts for words, the other units keep each letter.
+
+    Each `reserved` character is a piece of its own wherever it stands, besides the `size`.
+    """
     if unit not in _TRAINERS:
         raise SettingError("unit", unit, "one of " + ", ".join(UNITS))
     _check(unit, size, min_count)
-    tokenizer = _TRAINERS[unit](map(well_formed, texts), size, min_count, lower)
+    texts = map(well_formed, texts)
+    if reserved:
+        gone = dict.fromkeys(map(ord, reserved))
+        texts = (text.translate(gone) for text in texts)
+    tokenizer = _TRAINERS[unit](texts, size, min_count, lower)
     tokenizer.add_special_tokens(SPECIALS)
+    tokenizer.add_tokens([AddedToken(one, normalized=False) for one in reserved])
     return tokenizer
 
 

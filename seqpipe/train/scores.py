@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqpipe.errors import SettingError
+
+_HAN = re.compile("[\u3400-\u9fff]")
+_SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
 
 def calibration_error(confidences: NDArray[Any], right: NDArray[Any], *, bins: int = 15) -> float:
@@ -41,3 +48,33 @@ class SpanCounts:
             f"{name}_r": self.shared / self.gold,
             f"{name}_f": 2 * self.shared / (self.gold + self.said),
         }
+
+
+def score_texts(
+    said: Sequence[str], gold: Sequence[str], *, tokenize: str, lowercase: bool
+) -> dict[str, float | str | None]:
+    """BLEU (Papineni et al. 2002) and chrF (Popovic 2015) between 0 and 1, with the signatures by
+    which sacrebleu says how they were counted (Post 2018); nothing where there is no text."""
+    if not gold:
+        return {"bleu": None, "chrf": None}
+    from sacrebleu.metrics import BLEU, CHRF
+
+    if tokenize == "auto":
+        tokenize = _tokenize_like(gold)
+    if tokenize not in BLEU.TOKENIZERS:
+        raise SettingError("tokenize", tokenize, f"auto or one of {', '.join(BLEU.TOKENIZERS)}")
+    bleu, chrf = BLEU(tokenize=tokenize, lowercase=lowercase), CHRF(lowercase=lowercase)
+    found = {"bleu": bleu, "chrf": chrf}
+    scores = {n: one.corpus_score(said, [gold]).score / 100 for n, one in found.items()}
+    signatures = {f"{n}_signature": str(one.get_signature()) for n, one in found.items()}
+    return {**scores, **signatures}
+
+
+def _tokenize_like(texts: Sequence[str]) -> str:
+    """sacrebleu's way for the script of the texts: those without spaces have no words to count."""
+    letters = [letter for text in texts for letter in text if letter.isalpha()]
+    spaceless = sum(map(bool, map(_SPACELESS.match, letters)))
+    if 2 * spaceless < len(letters):
+        return "13a"
+    han = sum(map(bool, map(_HAN.match, letters)))
+    return "zh" if han > 0.9 * len(letters) else "char"

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqpipe.nets.classifier import Classifier, set_dropout
+from seqpipe.nets.classifier import Classifier
+from seqpipe.nets.dropout import set_dropout
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.pooling import make_pool

@@ -1,0 +1,179 @@
+"""`seqpipe.Search.v1`: how a stage that writes chooses what to write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, List, Optional
+
+from spacy.util import registry
+from torch import Tensor
+
+from seqpipe.errors import SettingError
+from seqpipe.search.beam import beam
+from seqpipe.search.greedy import greedy
+from seqpipe.search.logits import (
+    Forbidden,
+    NoRepeat,
+    RepetitionPenalty,
+    Temperature,
+    TopK,
+    TopP,
+    Transform,
+    Typical,
+)
+from seqpipe.search.sampling import sample
+from seqpipe.search.state import Found, Step
+from seqpipe.search.stops import Limits
+from seqpipe.text.codec import BOS, EOS
+
+_EXTRA = 10  # pieces that a short text may grow by, whatever the ratio
+_FEWEST = 4  # hypotheses where words are required: each number of them met holds a place
+
+
+@dataclass(frozen=True)
+class SearchRecipe:
+    """Greedy with a beam of one, beam search with more, and chance where `sampling` says so."""
+
+    beam: int
+    nbest: int
+    sampling: bool
+    seed: int
+    temperature: float
+    top_k: int
+    top_p: float
+    typical: float
+    length_penalty: float
+    coverage_penalty: float
+    repetition_penalty: float
+    no_repeat: int
+    min_length: int
+    max_length: int
+    max_ratio: float
+
+    def __post_init__(self) -> None:
+        if self.beam < 1:
+            raise SettingError("search.beam", self.beam, "1 or more")
+        if not self.sampling and not 1 <= self.nbest <= self.beam:
+            raise SettingError("search.nbest", self.nbest, f"from 1 to the beam, {self.beam}")
+        if self.max_length < 0 or (not self.max_length and self.max_ratio <= 0):
+            raise SettingError("search.max_length", self.max_length, "0 or more, 0 with a max_ratio")
+
+    def changed(self, **settings: Any) -> "SearchRecipe":
+        """The same with some settings changed; None leaves one as it is."""
+        return replace(self, **{name: v for name, v in settings.items() if v is not None})
+
+    def limits(self, lengths: Tensor) -> Limits:
+        """Of what is written for texts of so many pieces."""
+        if self.max_length:
+            return Limits(self.max_length, self.min_length)
+        most = (lengths * self.max_ratio).long() + _EXTRA + self.min_length
+        return Limits(most, self.min_length)
+
+    def run(
+        self,
+        net: Any,
+        state: Any,
+        *,
+        lengths: Tensor,
+        prefix: Optional[Sequence[Sequence[int]]] = None,
+        required: Optional[Sequence[Sequence[Sequence[int]]]] = None,
+        forbidden: Sequence[Sequence[int]] = (),
+    ) -> List[List[Found]]:
+        """What is found for each row, best first."""
+        shared: Any = {
+            "rows": len(lengths),
+            "begin": BOS,
+            "end": EOS,
+            "limits": self.limits(lengths),
+            "transforms": self._transforms(forbidden),
+            "prefix": prefix,
+        }
+        writer = Writer(net)
+        if self.sampling:
+            # each row by a chance of its own, whatever batch it is in
+            draws = [
+                sample(writer, state, seeds=[self.seed + n] * len(lengths), **shared)
+                for n in range(self.nbest)
+            ]
+            return [list(found) for found in zip(*draws, strict=True)]
+        wanted = required if required is not None and any(required) else None
+        if self.beam == 1 and wanted is None:
+            return [[found] for found in greedy(writer, state, **shared)]
+        return beam(
+            writer,
+            state,
+            beam=self.beam if wanted is None else max(self.beam, _FEWEST),
+            length_penalty=self.length_penalty,
+            coverage_penalty=self.coverage_penalty,
+            required=wanted,
+            nbest=self.nbest,
+            **shared,
+        )
+
+    def _transforms(self, forbidden: Sequence[Sequence[int]]) -> List[Transform]:
+        found: List[Transform] = []
+        if forbidden:
+            found.append(Forbidden(forbidden))
+        if self.no_repeat:
+            found.append(NoRepeat(self.no_repeat))
+        if self.repetition_penalty != 1.0:
+            found.append(RepetitionPenalty(self.repetition_penalty))
+        if not self.sampling:
+            return found
+        if self.temperature != 1.0:
+            found.append(Temperature(self.temperature))
+        if self.top_k:
+            found.append(TopK(self.top_k))
+        if self.top_p < 1.0:
+            found.append(TopP(self.top_p))
+        if self.typical < 1.0:
+            found.append(Typical(self.typical))
+        return found
+
+
+class Writer:
+    """A net as a search wants to see it."""
+
+    def __init__(self, net: Any) -> None:
+        self._net = net
+
+    def step(self, tokens: Tensor, state: Any) -> Step[Any]:
+        scores, attention, state = self._net.step(tokens, state)
+        return Step(scores, state, attention)
+
+
+@registry.misc("seqpipe.Search.v1")
+def make_search(
+    beam: int = 1,
+    nbest: int = 1,
+    sampling: bool = False,
+    seed: int = 0,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    typical: float = 1.0,
+    length_penalty: float = 0.0,
+    coverage_penalty: float = 0.0,
+    repetition_penalty: float = 1.0,
+    no_repeat: int = 0,
+    min_length: int = 0,
+    max_length: int = 0,
+    max_ratio: float = 2.0,
+) -> SearchRecipe:
+    """Greedy, beam search or sampling, with what is to be favoured or avoided."""
+    return SearchRecipe(
+        beam=beam,
+        nbest=nbest,
+        sampling=sampling,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        typical=typical,
+        length_penalty=length_penalty,
+        coverage_penalty=coverage_penalty,
+        repetition_penalty=repetition_penalty,
+        no_repeat=no_repeat,
+        min_length=min_length,
+        max_length=max_length,
+        max_ratio=max_ratio,
+    )

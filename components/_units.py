@@ -1,0 +1,168 @@
+"""What of a doc is translated as one: itself, its sentences, its tokens, the spans of a group."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, List, Optional, Tuple
+
+import numpy as np
+from spacy.tokens import Doc, Span, Token
+
+from seqpipe.errors import SentencesMissing, SettingError
+
+DOC, SENT, TOKEN, SPANS = "doc", "sent", "token", "spans:"
+
+# A private character stands for what is protected; no more of them fit into one text.
+HOLDERS = [chr(0xE000 + i) for i in range(16)]
+
+_PATTERNS = {
+    "number": r"\d+(?:[.,:/\-]\d+)*",
+    "url": r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\".,;:!?)\]]|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+",
+}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A stretch of a doc's text, `end` exclusive, with what it is (`at`), or a doc's own part."""
+
+    start: int
+    end: int
+    at: Any = None  # the Span or Token whose extension is written
+
+
+def check_unit(unit: str) -> str:
+    if unit in (DOC, SENT, TOKEN) or (unit.startswith(SPANS) and len(unit) > len(SPANS)):
+        return unit
+    raise SettingError("unit", unit, "'doc', 'sent', 'token' or 'spans:NAME' of a span group")
+
+
+def units_of(doc: Doc, unit: str, stage: str) -> List[Unit]:
+    """In the order of the text; what holds nothing but spaces is left as it is."""
+    if unit == DOC:
+        found = [Unit(0, len(doc.text))]
+    elif unit == SENT:
+        if len(doc) and not doc.has_annotation("SENT_START"):
+            raise SentencesMissing(stage)
+        found = [Unit(sent.start_char, sent.end_char, sent) for sent in doc.sents]
+    elif unit == TOKEN:
+        found = [Unit(token.idx, token.idx + len(token), token) for token in doc]
+    else:
+        spans = doc.spans.get(unit[len(SPANS) :], ())
+        found = [Unit(span.start_char, span.end_char, span) for span in spans]
+    text = doc.text
+    return [trimmed for one in found if (trimmed := _trimmed(text, one)).end > trimmed.start]
+
+
+def _trimmed(text: str, unit: Unit) -> Unit:
+    """Without the spaces at its ends."""
+    part = text[unit.start : unit.end]
+    start = unit.start + len(part) - len(part.lstrip())
+    return Unit(start, max(start, unit.start + len(part.rstrip())), unit.at)
+
+
+def gold_of(unit: Unit, name: str) -> Optional[str]:
+    """What stands in the reference for this unit alone."""
+    value = unit.at._.get(name) if isinstance(unit.at, (Span, Token)) else None
+    return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A text in which holders stand for what is protected."""
+
+    text: str
+    held: Tuple[str, ...]  # what each holder stands for
+    origin: np.ndarray  # (len(text) + 1,) where each character stands in the text as it was
+
+
+def plain(text: str) -> Masked:
+    return Masked(text, (), np.arange(len(text) + 1))
+
+
+class Protection:
+    """Which parts of a text are to come through a translation as they are."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        patterns = [_PATTERNS[kind] for kind in ("url", "number") if kind in kinds]
+        self._pattern = re.compile("|".join(patterns)) if patterns else None
+        self._labels = {kind for kind in kinds if kind not in _PATTERNS}
+
+    def __bool__(self) -> bool:
+        return bool(self._pattern or self._labels)
+
+    def masked(self, doc: Doc, start: int, end: int) -> Masked:
+        """A stretch of the doc with holders in it."""
+        text = doc.text[start:end]
+        if not self or any(holder in text for holder in HOLDERS):
+            return plain(text)
+        spans = _apart(sorted(self._found(doc, start, end)))[: len(HOLDERS)]
+        return _mask(text, spans)
+
+    def _found(self, doc: Doc, start: int, end: int) -> Iterator[Tuple[int, int]]:
+        if self._pattern:
+            yield from (match.span() for match in self._pattern.finditer(doc.text[start:end]))
+        if not self._labels:
+            return
+        for ent in doc.ents:
+            if ent.label_ in self._labels and start <= ent.start_char and ent.end_char <= end:
+                yield ent.start_char - start, ent.end_char - start
+
+    @staticmethod
+    def lesson(source: Masked, target: str) -> Tuple[str, str]:
+        """A pair to learn from: holders only for what stands on both sides alike."""
+        text = source.text
+        for holder, value in zip(HOLDERS, source.held, strict=False):
+            if value in target:
+                target = target.replace(value, holder, 1)
+            else:
+                text = text.replace(holder, value)
+        return text, target
+
+
+def _apart(spans: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
+    """The first of those that overlap."""
+    kept: List[Tuple[int, int]] = []
+    for start, end in spans:
+        if not kept or start >= kept[-1][1]:
+            kept.append((start, end))
+    return kept
+
+
+def _mask(text: str, spans: Sequence[Tuple[int, int]]) -> Masked:
+    parts, origin, at = [], [], 0
+    for holder, (start, end) in zip(HOLDERS, spans, strict=False):
+        parts += [text[at:start], holder]
+        origin += [*range(at, start), start]
+        at = end
+    origin += range(at, len(text) + 1)
+    held = tuple(text[start:end] for start, end in spans)
+    return Masked("".join([*parts, text[at:]]), held, np.array(origin))
+
+
+def split_long(text: str, offsets: np.ndarray, most: int) -> List[Tuple[int, int]]:
+    """Stretches of at most so many pieces, cut behind a sentence or at a space where there is one
+    in the second half of a stretch; spaces at the cuts belong to none."""
+    found, first = [], 0
+    while first < len(offsets):
+        last = min(first + most, len(offsets))
+        if last < len(offsets):
+            last = _best_cut(text, offsets, first, last)
+        start, end = int(offsets[first][0]), int(offsets[last - 1][1])
+        part = text[start:end]
+        start += len(part) - len(part.lstrip())
+        if part.strip():
+            found.append((start, start + len(part.strip())))
+        first = last
+    return found
+
+
+def _best_cut(text: str, offsets: np.ndarray, first: int, last: int) -> int:
+    at_space = last
+    for place in range(last, first + (last - first) // 2, -1):
+        start = int(offsets[place][0])
+        before, here = text[max(start - 1, 0) : start], text[start : start + 1]
+        if before and (before in "。！？" or (before in ".!?" and here.isspace())):
+            return place
+        if at_space == last and (here.isspace() or before.isspace()):
+            at_space = place
+    return at_space

@@ -1,0 +1,579 @@
+"""`seqpipe_translator`: a text into another one, by an encoder-decoder."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Any, Dict, List, Optional, Tuple, Union, cast
+
+import numpy as np
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc, Span, Token
+from spacy.training import Example, validate_get_examples
+from spacy.util import registry
+from spacy.vocab import Vocab
+from thinc.api import Model
+from torch import Tensor, nn
+
+from seqpipe.bridge import make_model
+from seqpipe.components._search import SearchRecipe
+from seqpipe.components._stage import (
+    CodecRecipe,
+    Lessons,
+    Stage,
+    read_defaults,
+    set_extension,
+)
+from seqpipe.components._units import (
+    DOC,
+    HOLDERS,
+    SENT,
+    TOKEN,
+    Masked,
+    Protection,
+    Unit,
+    check_unit,
+    gold_of,
+    plain,
+    split_long,
+    units_of,
+)
+from seqpipe.errors import SettingError
+from seqpipe.nets.cells import Cell
+from seqpipe.nets.decoder import Decoder
+from seqpipe.nets.encoder import Encoder
+from seqpipe.nets.translator import Translator
+from seqpipe.search.state import Found
+from seqpipe.text.bpe_dropout import BpeDropout
+from seqpipe.text.codec import EOS, UNK, Codec, Ids
+from seqpipe.text.rows import Rows
+from seqpipe.train.scores import score_texts
+
+
+def build_net(
+    *,
+    cell: Cell,
+    embedding: int,
+    width: int,
+    layers: int,
+    bidirectional: bool,
+    decoder_width: int,
+    decoder_layers: int,
+    attention: str,
+    feeding: bool,
+    tie_source: bool,
+    tie_output: bool,
+    embedding_dropout: float,
+    piece_dropout: float,
+    weight_dropout: float,
+    label_smoothing: float,
+    sources: int,
+    targets: int,
+    joint: bool,
+) -> nn.Module:
+    """The encoder-decoder of `seqpipe.Translator.v1`, once its sizes are known."""
+    if tie_source and not joint:
+        raise SettingError("model.tie_source", True, "false where the target has its own codec")
+    encoder = Encoder(
+        cell=cell,
+        inputs=embedding,
+        width=width,
+        layers=layers,
+        bidirectional=bidirectional,
+        weight_dropout=weight_dropout,
+    )
+    decoder = Decoder(
+        cell=cell,
+        inputs=embedding,
+        width=decoder_width,
+        layers=decoder_layers,
+        memory=encoder.outputs,
+        attention=attention,
+        feeding=feeding,
+        weight_dropout=weight_dropout,
+    )
+    return Translator(
+        sources=sources,
+        targets=targets,
+        encoder=encoder,
+        decoder=decoder,
+        tie_source=tie_source,
+        tie_output=tie_output,
+        embedding_dropout=embedding_dropout,
+        piece_dropout=piece_dropout,
+        label_smoothing=label_smoothing,
+    )
+
+
+@registry.architectures("seqpipe.Translator.v1")
+def build_translator(
+    cell: str,
+    embedding: int,
+    width: int,
+    layers: int,
+    bidirectional: bool,
+    decoder_width: int,
+    decoder_layers: int,
+    attention: str,
+    feeding: bool,
+    tie_source: bool,
+    tie_output: bool,
+    embedding_dropout: float,
+    piece_dropout: float,
+    weight_dropout: float,
+    label_smoothing: float,
+) -> Model[Any, Any]:
+    """A recurrent encoder, attention, a recurrent decoder, and embeddings that may be shared."""
+    make = partial(
+        build_net,
+        cell=cast(Cell, cell),
+        embedding=embedding,
+        width=width,
+        layers=layers,
+        bidirectional=bidirectional,
+        decoder_width=decoder_width,
+        decoder_layers=decoder_layers,
+        attention=attention,
+        feeding=feeding,
+        tie_source=tie_source,
+        tie_output=tie_output,
+        embedding_dropout=embedding_dropout,
+        piece_dropout=piece_dropout,
+        weight_dropout=weight_dropout,
+        label_smoothing=label_smoothing,
+    )
+    return make_model(make)
+
+
+@registry.scorers("seqpipe.translation_scorer.v1")
+def make_translation_scorer(
+    tokenize: str = "auto", lowercase: bool = False
+) -> Callable[..., Dict[str, Any]]:
+    """BLEU and chrF by sacrebleu; `tokenize` is one of its tokenizers, or `auto`."""
+    return partial(score_translations, tokenize=tokenize, lowercase=lowercase)
+
+
+def score_translations(
+    examples: Iterable[Example], *, extension: str, tokenize: str, lowercase: bool
+) -> Dict[str, Any]:
+    """Of the docs whose reference has a translation."""
+    pairs = [
+        (eg.predicted._.get(extension) or "", eg.reference._.get(extension))
+        for eg in examples
+        if isinstance(eg.reference._.get(extension), str)
+    ]
+    return score_texts(
+        [said for said, _ in pairs],
+        [gold for _, gold in pairs],
+        tokenize=tokenize,
+        lowercase=lowercase,
+    )
+
+
+@Language.factory(
+    "seqpipe_translator",
+    assigns=["doc._.translation", "doc._.translation_score", "doc._.alignment"],
+    default_config=read_defaults(__file__, "translator"),
+    default_score_weights={"bleu": 1.0, "chrf": None},
+)
+def make_translator(
+    nlp: Language,
+    name: str,
+    model: Model[Any, Any],
+    codec: CodecRecipe,
+    target_codec: Optional[CodecRecipe],
+    search: SearchRecipe,
+    unit: str,
+    extension: str,
+    alignment: str,
+    copy_unknown: bool,
+    protect: List[str],
+    bpe_dropout: float,
+    longest: int,
+    batches: Dict[str, int],
+    device: str,
+    scorer: Optional[Callable[..., Dict[str, Any]]],
+) -> "TranslatorStage":
+    return TranslatorStage(
+        nlp.vocab,
+        model,
+        name,
+        codec=codec,
+        target_codec=target_codec,
+        search=search,
+        unit=unit,
+        extension=extension,
+        alignment=alignment,
+        copy_unknown=copy_unknown,
+        protect=protect,
+        bpe_dropout=bpe_dropout,
+        reads="text",
+        longest=longest,
+        batches=batches,
+        device=device,
+        scorer=scorer,
+    )
+
+
+Words = Sequence[int]  # the pieces of one word or more
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stretch of a doc that is one row for the net."""
+
+    unit: Unit  # what it is a part of
+    start: int  # in the doc's text
+    end: int
+    masked: Masked
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What became of a text: `alignment` holds where pieces stand on both sides, in characters,
+    and how much attention lay there: (source start, source end, target start, target end, weight)."""
+
+    text: str
+    score: float  # the logarithm of its probability
+    alignment: List[List[float]]
+
+
+class TranslatorStage(Stage):
+    """Reads a doc, its sentences, tokens or spans; writes `doc._.translation` and the like."""
+
+    answers = "<i4"
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[Any, Any],
+        name: str,
+        *,
+        target_codec: Optional[CodecRecipe],
+        search: SearchRecipe,
+        unit: str,
+        extension: str,
+        alignment: str,
+        copy_unknown: bool,
+        protect: List[str],
+        bpe_dropout: float,
+        **shared: Any,
+    ) -> None:
+        super().__init__(vocab, model, name, cfg={}, **shared)
+        self.target_recipe = target_codec
+        self.target_codec: Optional[Codec] = None
+        self.search = search
+        self.unit = check_unit(unit)
+        self.extension = extension
+        self.alignment = alignment
+        self.copy_unknown = copy_unknown
+        self.protection = Protection(protect)
+        self.bpe_dropout = bpe_dropout
+        if target_codec is not None:
+            self.extras = {"target": "target.json"}
+        self._droppers: Optional[Tuple[BpeDropout, BpeDropout]] = None
+        self._docs_alone = self.unit == DOC
+        self._whole = self.unit in (DOC, SENT, TOKEN)  # spans may overlap
+        for field in self._fields():
+            set_extension(field, Doc, Span, Token)
+
+    def extra(self, name: str) -> bytes:
+        return self._target().to_bytes()
+
+    def load_extra(self, name: str, data: bytes) -> None:
+        self.target_codec = Codec.from_bytes(data)
+
+    def _fields(self) -> List[str]:
+        """Names of the extensions: the text, its score, other texts, the alignment."""
+        own = [self.extension, f"{self.extension}_score", f"{self.extension}_nbest"]
+        return [*own, self.alignment] if self.alignment else own
+
+    def _target(self) -> Codec:
+        return self._codec() if self.target_recipe is None else cast(Codec, self.target_codec)
+
+    def sizes(self) -> Dict[str, Any]:
+        return {
+            "sources": len(self._codec()),
+            "targets": len(self._target()),
+            "joint": self.target_recipe is None,
+        }
+
+    # Reading and predicting -----------------------------------------------------------------
+
+    def sources(self, doc: Doc) -> List[Source]:
+        """The rows of a doc: its units, cut where they are longer than the net is to read."""
+        found = []
+        for unit in units_of(doc, self.unit, self.name):
+            for start, end in self._stretches(doc.text[unit.start : unit.end]):
+                start, end = unit.start + start, unit.start + end
+                found.append(Source(unit, start, end, self.protection.masked(doc, start, end)))
+        return found
+
+    def _stretches(self, text: str) -> List[Tuple[int, int]]:
+        # no piece is shorter than a byte
+        if not self.longest or len(text.encode("utf-8", "replace")) <= self.longest:
+            return [(0, len(text))]
+        return split_long(text, self._codec().align(text).offsets, self.longest)
+
+    def encode(self, docs: Sequence[Doc]) -> List[Ids]:
+        """A row for each source of the docs."""
+        return self._closed(self._codec(), [s.masked.text for d in docs for s in self.sources(d)])
+
+    def _closed(self, codec: Codec, texts: Sequence[str]) -> List[Ids]:
+        return [np.append(ids, np.int32(EOS)) for ids in codec.encode(texts)]
+
+    def predict_rows(
+        self, encoded: Union[Sequence[Ids], Rows], **asked: Any
+    ) -> List[List[Found]]:
+        """The best few of each row, as `search` has it; `asked` may name another one and, for each
+        row, a `prefix` and `required` words, and words that are `forbidden` in all."""
+        return super().predict_rows(encoded, partial(self._searched, **asked))
+
+    def unpack(self, found: Any) -> Sequence[Any]:
+        return cast(Sequence[Any], found)
+
+    def _searched(
+        self,
+        net: Translator,
+        ids: Tensor,
+        lengths: Tensor,
+        places: np.ndarray,
+        *,
+        search: Optional[SearchRecipe] = None,
+        prefix: Optional[Sequence[Words]] = None,
+        required: Optional[Sequence[Sequence[Words]]] = None,
+        forbidden: Sequence[Words] = (),
+    ) -> List[List[Found]]:
+        needed = self._held(ids)
+        for row, place in zip(needed, places.tolist(), strict=True):
+            row += required[place] if required else ()
+        return (search or self.search).run(
+            net,
+            net.begin(ids, lengths),
+            lengths=lengths,
+            prefix=[prefix[place] for place in places.tolist()] if prefix else None,
+            required=needed,
+            forbidden=forbidden,
+        )
+
+    def _held(self, ids: Tensor) -> List[List[Words]]:
+        """The holders in each row: they must come through."""
+        if not self.protection:
+            return [[] for _ in range(len(ids))]
+        sides = (codec.encode(HOLDERS) for codec in (self._codec(), self._target()))
+        across = {int(a[0]): b.tolist() for a, b in zip(*sides, strict=True)}
+        return [[across[id] for id in row if id in across] for row in ids.tolist()]
+
+    # Writing --------------------------------------------------------------------------------
+
+    def set_annotations(self, docs: Iterable[Doc], found: Sequence[List[Found]]) -> None:
+        """Writes; nothing else touches a doc."""
+        walk = iter(found)
+        for doc in docs:
+            parts = [(source, self._spelled(source, next(walk))) for source in self.sources(doc)]
+            if self._whole:
+                self._write(doc, _joined(doc.text, 0, len(doc.text), parts))
+            for unit, of_unit in groupby(parts, key=lambda part: part[0].unit):
+                if unit.at is not None:
+                    whole = _joined(doc.text, unit.start, unit.end, list(of_unit))
+                    self._write(unit.at, whole)
+
+    def _write(self, at: Any, translations: Sequence[Translation]) -> None:
+        best = translations[0]
+        at._.set(self.extension, best.text)
+        at._.set(f"{self.extension}_score", best.score)
+        if self.alignment:
+            at._.set(self.alignment, best.alignment)
+        if self.search.nbest > 1:
+            every = [{"text": one.text, "score": one.score} for one in translations]
+            at._.set(f"{self.extension}_nbest", every)
+
+    def _spelled(self, source: Source, found: Sequence[Found]) -> List[Translation]:
+        """The text of each result, and where its pieces come from."""
+        offsets = self._codec().align(source.masked.text).offsets  # (S, 2)
+        return [self._translation(source.masked, offsets, one) for one in found]
+
+    def _translation(self, masked: Masked, offsets: np.ndarray, found: Found) -> Translation:
+        looked = _best_places(found, len(offsets))  # (T,) or none
+        unknown = None
+        if self.copy_unknown and UNK in found.tokens and looked is not None:
+            unknown = [masked.text[a:b].strip() for a, b in offsets[looked].tolist()]
+        spelled = self._target().spell(found.tokens, unknown)
+        text, moved = _unmasked(spelled.text, masked)
+        lines: List[List[float]] = []
+        if looked is not None and self.alignment and found.attention is not None:
+            for t, (place, (first, last)) in enumerate(
+                zip(looked.tolist(), spelled.offsets.tolist(), strict=True)
+            ):
+                start, end = _bare(masked.text, *offsets[place].tolist())
+                ends = [masked.origin[start], masked.origin[end], moved[first], moved[last]]
+                if first < last:
+                    lines.append([*map(int, ends), round(float(found.attention[t, place]), 4)])
+        return Translation(text, found.score, lines)
+
+    def translate(
+        self,
+        texts: Iterable[str],
+        *,
+        prefix: str = "",
+        required: Sequence[str] = (),
+        forbidden: Sequence[str] = (),
+        **settings: Any,
+    ) -> List[List[Translation]]:
+        """The best few translations of each text as a whole, best first.
+
+        `prefix` is what each begins with, `required` what each holds and `forbidden` what none
+        does; `settings` are those of the search, for instance `beam=10, nbest=3`.
+        """
+        every = list(texts)
+        target = self._target()
+        sources = [Source(Unit(0, len(t)), 0, len(t), plain(t)) for t in every]
+        # a word stands at the beginning or behind a space, and there in other pieces
+        words = [self._forms(word) for word in required]
+        found = self.predict_rows(
+            self._closed(self._codec(), every),
+            search=self.search.changed(**settings),
+            prefix=[target.encode([prefix])[0].tolist()] * len(every) if prefix else None,
+            required=[[forms[-1] for forms in words]] * len(every) if words else None,
+            forbidden=[form for word in forbidden for form in self._forms(word)],
+        )
+        return [self._spelled(*pair) for pair in zip(sources, found, strict=True)]
+
+    def _forms(self, word: str) -> List[Words]:
+        """A word's pieces at the beginning of a text and, where they differ, behind a space."""
+        alone, behind = (ids.tolist() for ids in self._target().encode([word, f" {word}"]))
+        return [alone] if alone == behind else [alone, behind]
+
+    # Learning -------------------------------------------------------------------------------
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        tokenizer: Optional[str] = None,
+        target_tokenizer: Optional[str] = None,
+    ) -> None:
+        """Learns the pieces of both sides; builds the net.
+
+        `tokenizer` and `target_tokenizer` name a tokenizer.json to use as it is.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        holders = HOLDERS if self.protection else ()
+
+        def texts(*sides: int) -> Iterator[str]:
+            for example in get_examples():
+                for pair in self.pairs(example):
+                    yield from (pair[side] for side in sides)
+
+        def learned(recipe: CodecRecipe, path: Optional[str], *sides: int) -> Codec:
+            return Codec.load(path) if path else recipe.train(texts(*sides), reserved=holders)
+
+        if self.target_recipe is None:
+            self.codec = learned(self.recipe, tokenizer, 0, 1)
+        else:
+            self.codec = learned(self.recipe, tokenizer, 0)
+            self.target_codec = learned(self.target_recipe, target_tokenizer, 1)
+        self.shim.open(**self.sizes())
+        self.model.set_dim("nO", len(self._target()), force=True)
+
+    def pairs(self, example: Example) -> List[Tuple[str, str]]:
+        """What there is to learn: of units that say what becomes of them, else of the doc."""
+        doc = example.reference
+        found = []
+        if not self._docs_alone:
+            for unit in units_of(doc, self.unit, self.name):
+                gold = gold_of(unit, self.extension)
+                if gold is not None:
+                    found.append((self.protection.masked(doc, unit.start, unit.end), gold))
+        gold = doc._.get(self.extension)
+        if not found and isinstance(gold, str):
+            found = [(self.protection.masked(doc, 0, len(doc.text)), gold)]
+        return [self.protection.lesson(*pair) for pair in found if pair[0].text.strip()]
+
+    def lessons(self, examples: Sequence[Example]) -> Lessons:
+        """A row each, for pairs that are not too long for the net."""
+        pairs = [pair for example in examples for pair in self.pairs(example)]
+        rows = self._closed(self._codec(), [source for source, _ in pairs])
+        answers = self._closed(self._target(), [target for _, target in pairs])
+        most = self.longest or max(map(len, [*rows, *answers]), default=0)
+        short = [i for i in range(len(rows)) if max(len(rows[i]), len(answers[i])) <= most + 1]
+        self.skipped += len(rows) - len(short)
+        return Lessons([rows[i] for i in short], [answers[i] for i in short])
+
+    def learn(self, lessons: Lessons, **how: Any) -> float:
+        return super().learn(self._recut(lessons) if self.bpe_dropout else lessons, **how)
+
+    def _recut(self, lessons: Lessons) -> Lessons:
+        """The same texts in other pieces."""
+        if self._droppers is None:
+            rate, codecs = self.bpe_dropout, (self._codec(), self._target())
+            self._droppers = tuple(BpeDropout(c, rate, seed=0) for c in codecs)  # type: ignore
+        # drawn from torch's own chance, which a checkpoint keeps
+        chance = np.random.default_rng(int(torch.randint(2**31, ())))
+        source, target = self._droppers
+        return Lessons(
+            [source.again(ids, chance) for ids in lessons.rows],
+            [target.again(ids, chance) for ids in lessons.answers],
+        )
+
+    def cells(self, rows: Rows, answers: Rows) -> np.ndarray:
+        return rows.lengths + answers.lengths
+
+    def score(self, examples: Iterable[Example], **_: Any) -> Dict[str, Any]:
+        """By the names of this stage: another one in the same pipeline may write others."""
+        if self.scorer is None:
+            return {}
+        return self.scorer(examples, extension=self.extension)
+
+
+def _joined(
+    text: str, start: int, end: int, parts: Sequence[Tuple[Source, List[Translation]]]
+) -> List[Translation]:
+    """The translations of parts with the text between them as it was, the n-th of each together."""
+    count = min((len(found) for _, found in parts), default=1)
+    return [_together(text, start, end, [(s, found[n]) for s, found in parts]) for n in range(count)]
+
+
+def _together(
+    text: str, start: int, end: int, parts: Sequence[Tuple[Source, Translation]]
+) -> Translation:
+    pieces: List[str] = []
+    lines: List[List[float]] = []
+    at, length = start, 0
+    for source, one in parts:
+        pieces.append(text[at : source.start])
+        length += source.start - at
+        for a, b, c, d, weight in one.alignment:
+            lines.append([a + source.start, b + source.start, c + length, d + length, weight])
+        pieces.append(one.text)
+        length += len(one.text)
+        at = source.end
+    score = sum(one.score for _, one in parts)
+    return Translation("".join([*pieces, text[at:end]]), score, lines)
+
+
+def _best_places(found: Found, places: int) -> Optional[np.ndarray]:
+    """Which piece of the source each piece was told from; the end of the source is none."""
+    if found.attention is None or not places or not len(found.tokens):
+        return None
+    best: np.ndarray = found.attention[:, :places].argmax(axis=1)
+    return best
+
+
+def _bare(text: str, start: int, end: int) -> Tuple[int, int]:
+    """Without the space that a piece of bytes begins with."""
+    part = text[start:end]
+    return start + (len(part) - len(part.lstrip()) if part.strip() else 0), end
+
+
+def _unmasked(text: str, masked: Masked) -> Tuple[str, np.ndarray]:
+    """The text with what its holders stand for, and where each character has moved to."""
+    widths = np.ones(len(text), np.int64)
+    values = dict(zip(HOLDERS, masked.held, strict=False))
+    for i, character in enumerate(text) if values else ():
+        if character in values:
+            widths[i] = len(values[character])
+    moved = np.concatenate([[0], np.cumsum(widths)])
+    return "".join(values.get(c, c) for c in text) if values else text, moved

@@ -1,0 +1,181 @@
+"""A recurrent decoder that looks back at what an encoder has read.
+
+The lowest layer reads what was written so far, attention asks with its state, and the layers above
+read that state and the context. Nothing of a step goes back into the lowest layer, so that in
+training each layer takes all steps in one call, and so does attention; with `feeding` the context
+goes back in (input feeding, Luong et al. 2015), one step at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from seqpipe.nets.attention import Attention, make_attention
+from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell
+from seqpipe.nets.dropout import Locked
+from seqpipe.nets.encoder import length_mask
+from seqpipe.nets.folded import Folded
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What an encoder has read, ready to be looked at."""
+
+    states: Tensor  # (B, S, M)
+    keys: Tensor  # (B, S, A)
+    mask: Tensor  # (B, S)
+
+    def pick(self, rows: Tensor) -> Memory:
+        """Some rows, in the order given, no longer than the longest of them."""
+        mask = self.mask.index_select(0, rows)
+        longest = int(mask.sum(dim=1).max()) if len(rows) else 0
+        return Memory(
+            self.states[:, :longest].index_select(0, rows),
+            self.keys[:, :longest].index_select(0, rows),
+            mask[:, :longest],
+        )
+
+
+class Decoder(nn.Module):
+    """From vectors of what is written so far to one vector of what comes next, step by step."""
+
+    def __init__(
+        self,
+        *,
+        cell: Cell,
+        inputs: int,
+        width: int,
+        layers: int,
+        memory: int,
+        attention: str,
+        feeding: bool,
+        weight_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        above = [width + memory] + [width] * (layers - 2) if layers > 1 else []
+        lowest = inputs + memory if feeding else inputs
+        self.cell = cell
+        self.inputs = inputs
+        self.width = width
+        self.feeding = feeding
+        self.start = nn.Linear(memory, layers * width)
+        self.layers = nn.ModuleList(make_cell(cell, inputs=d, width=width) for d in [lowest, *above])
+        self.attention: Attention = make_attention(attention, query=width, memory=memory)
+        # what is written next hangs on state, context and last piece alike (Pascanu et al. 2014)
+        self.readout = nn.Linear(width + memory + inputs, inputs)
+        self.dropout = Locked(0.0)  # the rate is the driver's: see `set_dropout`
+        self.weight_dropout = weight_dropout
+
+    def remember(self, states: Tensor, lengths: Tensor) -> Memory:
+        """The memory of what an encoder gave: (B, S, M)."""
+        mask = length_mask(lengths, states.shape[1])
+        return Memory(states, self.attention.keys(states), mask)
+
+    def starts(self, memory: Memory) -> Tensor:
+        """The states before the first step, from the mean of what was read: (L, B, H)."""
+        count = memory.mask.sum(dim=1, keepdim=True).clamp(min=1)
+        mean = memory.states.sum(dim=1) / count  # zero beyond a row's length
+        starts: Tensor = torch.tanh(self.start(mean))
+        return starts.unflatten(1, (-1, self.width)).transpose(0, 1).contiguous()
+
+    def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """From (B, T, D), each step's last piece, to (B, T, D) and the attention (B, T, S)."""
+        states = [self._opened(start) for start in self.starts(memory)]
+        if not self.feeding:
+            return self._steps(x, x, memory, states)
+        steps = []
+        context = x.new_zeros(x.shape[0], 1, memory.states.shape[2])
+        for now in x.split(1, dim=1):
+            step = self._steps(now, torch.cat([now, context], dim=-1), memory, states)
+            context = torch.bmm(step[1], memory.states)
+            steps.append(step)
+        outputs, weights = zip(*steps, strict=True)
+        return torch.cat(outputs, dim=1), torch.cat(weights, dim=1)
+
+    def _opened(self, start: Tensor) -> State:
+        state = start[None].contiguous()  # (1, B, H), as torch's modules carry it
+        return (state, torch.zeros_like(state)) if self.cell == "lstm" else state
+
+    def _steps(
+        self, x: Tensor, given: Tensor, memory: Memory, states: list[State]
+    ) -> tuple[Tensor, Tensor]:
+        """Some steps of all layers at once; `states` move on."""
+        lowest, *above = (cast(Recurrent, layer) for layer in self.layers)
+        h, states[0] = run_cell(lowest, given, states[0], drop=self.weight_dropout)
+        context, weights = self.attention(h, memory.keys, memory.states, memory.mask)
+        below = torch.cat([self.dropout(h), context], dim=-1)
+        for i, layer in enumerate(above, start=1):
+            h, states[i] = run_cell(layer, below, states[i], drop=self.weight_dropout)
+            below = self.dropout(h)
+        return torch.tanh(self.readout(torch.cat([self.dropout(h), context, x], dim=-1))), weights
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a decoder keeps of each row between two steps."""
+
+    memory: Memory
+    halves: Tensor  # (L, R, H): half of each state, as `Folded` wants it
+    cells: Tensor  # (L, R, H)
+    context: Tensor  # (R, M)
+
+    def pick(self, rows: Tensor) -> Carried:
+        return Carried(
+            self.memory.pick(rows),
+            self.halves.index_select(1, rows),
+            self.cells.index_select(1, rows),
+            self.context.index_select(0, rows),
+        )
+
+
+class Stepper:
+    """A decoder that writes, with its weights folded; holds for those it was made from."""
+
+    def __init__(self, decoder: Decoder, vectors: Tensor) -> None:
+        """`vectors` (V, D) are those of the pieces."""
+        self.decoder = decoder
+        with torch.no_grad():
+            self._layers = [
+                Folded(decoder.cell, [cast(Recurrent, layer)]) for layer in decoder.layers
+            ]
+            lowest, width = self._layers[0], decoder.inputs
+            weight = decoder.readout.weight.t()
+            beside = decoder.width + decoder.attention.memory
+            # what hangs on the last piece alone is looked up: the lowest gates, a part of the readout
+            self._gates = vectors @ lowest.inputs[0, :width] + lowest.bias[0]  # (V, G)
+            self._last = vectors @ weight[beside:] + decoder.readout.bias  # (V, D)
+            self._readout = weight[:beside].contiguous()
+            self._fed = lowest.inputs[:, width:] if decoder.feeding else None
+            self._above = [
+                torch.cat([layer.inputs[0], layer.bias[0]]) for layer in self._layers[1:]
+            ]
+
+    def begin(self, memory: Memory) -> Carried:
+        halves = self.decoder.starts(memory) / 2
+        context = memory.states.new_zeros(len(memory.mask), memory.states.shape[2])
+        return Carried(memory, halves, torch.zeros_like(halves), context)
+
+    def step(self, tokens: Tensor, carried: Carried) -> tuple[Tensor, Tensor, Carried]:
+        """One piece a row (R,) to (R, D), the attention (R, S) and what is carried on."""
+        gates = self._gates.index_select(0, tokens)[None]  # (1, R, G)
+        if self._fed is not None:
+            gates = gates.baddbmm_(carried.context[None], self._fed)
+        halves, cells = torch.empty_like(carried.halves), carried.cells.clone()
+        self._layers[0].step(gates, carried.halves[:1], cells[:1], halves[:1])
+        h = halves[0] * 2  # (R, H)
+        memory, attention = carried.memory, self.decoder.attention
+        context, weights = attention(h[:, None], memory.keys, memory.states, memory.mask)
+        context = context[:, 0]
+        below = torch.cat([h, context, h.new_ones(len(h), 1)], dim=-1)
+        for i, (layer, inputs) in enumerate(zip(self._layers[1:], self._above, strict=True), 1):
+            layer.step((below @ inputs)[None], carried.halves[i : i + 1], cells[i : i + 1], halves[i : i + 1])
+            h = halves[i] * 2
+            below = torch.cat([h, h.new_ones(len(h), 1)], dim=-1)
+        outputs = torch.tanh(
+            self._last.index_select(0, tokens).addmm_(torch.cat([h, context], dim=-1), self._readout)
+        )
+        return outputs, weights[:, 0], replace(carried, halves=halves, cells=cells, context=context)

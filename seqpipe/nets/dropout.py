@@ -1,0 +1,46 @@
+"""Noise while training: dropout that a row keeps from its first step to its last, and gaps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Locked(nn.Dropout):
+    """One mask a row for all its steps (Gal and Ghahramani 2016): noise that changes from step to
+    step drowns what a recurrent state carries."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, S, D) to (B, S, D)."""
+        if not (self.training and self.p):
+            return x
+        kept = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - self.p)
+        return x * kept.div_(1 - self.p)
+
+
+class Fixed(Locked):
+    """The same with a rate of its own, which no driver changes."""
+
+
+def set_dropout(net: nn.Module, rate: float) -> None:
+    """Gives every other dropout of a net the rate that the driver of the training asks for."""
+    for module in net.modules():
+        if isinstance(module, nn.Dropout) and not isinstance(module, Fixed):
+            module.p = rate
+
+
+class Gaps(nn.Module):
+    """While training some pieces read as another one, for the most part as unknown (Iyyer et al.
+    2015)."""
+
+    def __init__(self, rate: float, *, piece: int) -> None:
+        super().__init__()
+        self.rate = rate
+        self.piece = piece
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, S) to (B, S)."""
+        if not (self.training and self.rate):
+            return ids
+        gaps = torch.rand(ids.shape, device=ids.device) < self.rate
+        return ids.masked_fill(gaps, self.piece)

@@ -1,0 +1,130 @@
+"""An encoder-decoder: a row of pieces in, another one out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seqpipe.nets.decoder import Carried, Decoder, Memory, Stepper
+from seqpipe.nets.dropout import Fixed, Gaps, Locked
+from seqpipe.nets.encoder import Encoder
+from seqpipe.nets.folded import Derived
+
+PAD, BEGIN = 0, 2
+
+
+class Translator(nn.Module):
+    """From source pieces to target pieces; embeddings may be one table or up to three."""
+
+    def __init__(
+        self,
+        *,
+        sources: int,
+        targets: int,
+        encoder: Encoder,
+        decoder: Decoder,
+        tie_source: bool = True,
+        tie_output: bool = True,
+        embedding_dropout: float = 0.0,
+        piece_dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        unknown: int = 1,
+    ) -> None:
+        super().__init__()
+        self.target = _table(targets, decoder.inputs)
+        # what is tied is one parameter of one name: a file holds it once
+        self.source = None if tie_source else _table(sources, encoder.inputs)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.output = None if tie_output else _table(targets, decoder.inputs)
+        self.bias = nn.Parameter(torch.zeros(targets))
+        self.dropout = Locked(0.0)  # the rate is the driver's: see `set_dropout`
+        self.embedded = Fixed(embedding_dropout)
+        self.gaps = Gaps(piece_dropout, piece=unknown)
+        self.label_smoothing = label_smoothing
+        self._stepper: Derived[Stepper] = Derived()
+
+    def read(self, ids: Tensor, lengths: Tensor) -> Memory:
+        """What is remembered of source rows (B, S)."""
+        x = self.embedded(_vectors(self.source or self.target, self.gaps(ids)))
+        return self.decoder.remember(self.dropout(self.encoder(x, lengths)), lengths)
+
+    def forward(self, ids: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The vectors (B, T, D) each target piece is told from, and where attention lay (B, T, S)."""
+        written = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=BEGIN)  # (B, T)
+        x = self.embedded(_vectors(self.target, self.gaps(written)))
+        vectors, weights = self.decoder(x, self.read(ids, lengths))
+        return self.dropout(vectors), weights
+
+    def loss(self, ids: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
+        """Summed over the pieces of the targets (B, T), which end in -1 where a row has ended."""
+        vectors, _ = self(ids, lengths, targets)
+        real = targets >= 0
+        scores = F.linear(vectors[real], self._weight(), self.bias)  # (N, V), of real pieces alone
+        return F.cross_entropy(
+            scores, targets[real], label_smoothing=self.label_smoothing, reduction="sum"
+        )
+
+    def answers(self, targets: Tensor) -> int:
+        """Over how many a loss is summed."""
+        return int((targets >= 0).sum())
+
+    # Writing, one piece at a time -----------------------------------------------------------
+
+    def begin(self, ids: Tensor, lengths: Tensor, shortlist: Tensor | None = None) -> Writing:
+        """What writing begins with; `shortlist` (V',), ascending, are the only pieces to be
+        written."""
+        carried = self._folded().begin(self.read(ids, lengths))
+        weight, bias = self._weight(), self.bias
+        if shortlist is not None:
+            weight, bias = weight[shortlist], bias[shortlist]
+        return Writing(carried, shortlist, weight, bias)
+
+    def step(self, tokens: Tensor, writing: Writing) -> tuple[Tensor, Tensor, Writing]:
+        """From one piece a row (R,) to scores before softmax (R, V), the attention (R, S) and what
+        to go on with."""
+        vectors, attention, carried = self._folded().step(tokens, writing.carried)
+        scores = F.linear(vectors, writing.weight, writing.bias)
+        return scores, attention, replace(writing, carried=carried)
+
+    def _targets(self) -> Tensor:
+        """The vectors of all target pieces: (V, D)."""
+        return self.target.weight * self.target.embedding_dim**0.5
+
+    def _weight(self) -> Tensor:
+        """What each piece is told by: (V, D)."""
+        return (self.output or self.target).weight
+
+    def _folded(self) -> Stepper:
+        weights = (*self.decoder.parameters(), self.target.weight)
+        return self._stepper.of(weights, lambda: Stepper(self.decoder, self._targets()))
+
+
+def _table(pieces: int, width: int) -> nn.Embedding:
+    table = nn.Embedding(pieces, width, padding_idx=PAD)
+    # scores are products with these where they are tied: small numbers make them small
+    nn.init.normal_(table.weight, std=width**-0.5)
+    return table
+
+
+def _vectors(table: nn.Embedding, ids: Tensor) -> Tensor:
+    """Of a size that a cell listens to (Vaswani et al. 2017): (B, S) to (B, S, D)."""
+    vectors: Tensor = table(ids)
+    return vectors * table.embedding_dim**0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Writing:
+    """What goes from step to step."""
+
+    carried: Carried
+    pieces: Tensor | None  # (V',) those that the columns of the scores stand for; None: all
+    weight: Tensor  # (V', D) of the output
+    bias: Tensor  # (V',)
+
+    def pick(self, rows: Tensor) -> Writing:
+        """Some rows, in any order, as often as they are named."""
+        return replace(self, carried=self.carried.pick(rows))
