@@ -166,11 +166,14 @@ class Stage(TrainablePipe):
         docs = list(docs)
         return self.predict_rows(self.encode(docs))
 
-    def predict_rows(
+    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> Any:
+        """The same for docs that were encoded before."""
+        return self.run_rows(encoded)
+
+    def run_rows(
         self, encoded: Union[Sequence[Ids], Rows], predict: Optional[Predict] = None
-    ) -> Any:
-        """The same for docs that were encoded before; `predict` says how, if it is not the net's
-        own `predict`."""
+    ) -> List[Any]:
+        """One result a row; `predict` says how, if it is not the net's own `predict`."""
         parts = self.shim.predict_rows(
             encoded, budget=self.buckets.budget, rows=self.buckets.rows, predict=predict
         )

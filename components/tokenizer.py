@@ -212,7 +212,7 @@ class Tokenizer(Stage):
 
     def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> List[Labels]:
         """A label a character, found in windows that overlap."""
-        return self.windows.joined(encoded, super().predict_rows)
+        return self.windows.joined(encoded, super().run_rows)
 
     def unpack(self, found: Any) -> Sequence[Any]:
         return list(found.to(torch.int8).cpu().numpy())
@@ -234,7 +234,7 @@ class Tokenizer(Stage):
         return tokens_of(
             map(well_formed, chunks),
             self.encode_texts,
-            super().predict_rows,
+            super().run_rows,
             windows=windows,
             reach=max(self.lexicon.longest, self.runs.longest),
             spaces=self.cfg["spaces"],

@@ -272,7 +272,7 @@ class TranslatorStage(Stage):
         self.bpe_dropout = bpe_dropout
         if target_codec is not None:
             self.extras = {"target": "target.json"}
-        self._droppers: Optional[Tuple[BpeDropout, BpeDropout]] = None
+        self._droppers: List[BpeDropout] = []  # made when they are first wanted
         self._docs_alone = self.unit == DOC
         self._whole = self.unit in (DOC, SENT, TOKEN)  # spans may overlap
         for field in self._fields():
@@ -323,12 +323,9 @@ class TranslatorStage(Stage):
     def _closed(self, codec: Codec, texts: Sequence[str]) -> List[Ids]:
         return [np.append(ids, np.int32(EOS)) for ids in codec.encode(texts)]
 
-    def predict_rows(
-        self, encoded: Union[Sequence[Ids], Rows], **asked: Any
-    ) -> List[List[Found]]:
-        """The best few of each row, as `search` has it; `asked` may name another one and, for each
-        row, a `prefix` and `required` words, and words that are `forbidden` in all."""
-        return super().predict_rows(encoded, partial(self._searched, **asked))
+    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> List[List[Found]]:
+        """The best few of each row, as `search` has it."""
+        return self.run_rows(encoded, self._searched)
 
     def unpack(self, found: Any) -> Sequence[Any]:
         return cast(Sequence[Any], found)
@@ -431,13 +428,14 @@ class TranslatorStage(Stage):
         sources = [Source(Unit(0, len(t)), 0, len(t), plain(t)) for t in every]
         # a word stands at the beginning or behind a space, and there in other pieces
         words = [self._forms(word) for word in required]
-        found = self.predict_rows(
-            self._closed(self._codec(), every),
+        how = partial(
+            self._searched,
             search=self.search.changed(**settings),
             prefix=[target.encode([prefix])[0].tolist()] * len(every) if prefix else None,
             required=[[forms[-1] for forms in words]] * len(every) if words else None,
             forbidden=[form for word in forbidden for form in self._forms(word)],
         )
+        found = self.run_rows(self._closed(self._codec(), every), how)
         return [self._spelled(*pair) for pair in zip(sources, found, strict=True)]
 
     def _forms(self, word: str) -> List[Words]:
@@ -507,12 +505,13 @@ class TranslatorStage(Stage):
 
     def _recut(self, lessons: Lessons) -> Lessons:
         """The same texts in other pieces."""
-        if self._droppers is None:
-            rate, codecs = self.bpe_dropout, (self._codec(), self._target())
-            self._droppers = tuple(BpeDropout(c, rate, seed=0) for c in codecs)  # type: ignore
+        self._droppers = self._droppers or [
+            BpeDropout(codec, self.bpe_dropout, seed=0)
+            for codec in dict.fromkeys([self._codec(), self._target()])
+        ]
+        source, target = self._droppers[0], self._droppers[-1]
         # drawn from torch's own chance, which a checkpoint keeps
         chance = np.random.default_rng(int(torch.randint(2**31, ())))
-        source, target = self._droppers
         return Lessons(
             [source.again(ids, chance) for ids in lessons.rows],
             [target.again(ids, chance) for ids in lessons.answers],

@@ -80,7 +80,8 @@ class AdditiveAttention(Attention):
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         both = self.asked(query)[:, :, None] + keys[:, None]  # (B, T, S, A)
         scores: Tensor = self.weight(torch.tanh(both))
-        return scores.squeeze(-1)
+        summed: Tensor = scores.squeeze(-1)
+        return summed
 
 
 _KINDS: dict[str, type[Attention]] = {

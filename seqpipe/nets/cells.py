@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast, get_args
+from typing import Literal, TypeVar, cast, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.utils.rnn import PackedSequence
 
 from seqpipe.errors import SettingError
 
 Cell = Literal["rnn", "lstm", "gru"]
 Recurrent = nn.RNN | nn.LSTM | nn.GRU
 State = Tensor | tuple[Tensor, Tensor]
+Rows = TypeVar("Rows", Tensor, PackedSequence)
 
 _MODULES: dict[str, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {
     "rnn": nn.RNN,
@@ -49,11 +51,11 @@ def initialize_cell(module: Recurrent) -> None:
 
 
 def run_cell(
-    module: Recurrent, x: Tensor, state: State | None = None, *, drop: float = 0.0
-) -> tuple[Tensor, State]:
+    module: Recurrent, x: Rows, state: State | None = None, *, drop: float = 0.0
+) -> tuple[Rows, State]:
     """All steps of rows that go on together; while training a share of the recurrent weights is
     dropped, the same for the whole batch (Wan et al. 2013; Merity et al. 2018)."""
     if not (drop and module.training):
-        return cast("tuple[Tensor, State]", module(x, state))
-    kept = {"weight_hh_l0": F.dropout(module.weight_hh_l0, drop)}
-    return cast("tuple[Tensor, State]", functional_call(module, kept, (x, state)))
+        return cast("tuple[Rows, State]", module(x, state))
+    kept = {"weight_hh_l0": F.dropout(cast(Tensor, module.weight_hh_l0), drop)}
+    return cast("tuple[Rows, State]", functional_call(module, kept, (x, state)))

@@ -79,8 +79,8 @@ class Decoder(nn.Module):
         """The states before the first step, from the mean of what was read: (L, B, H)."""
         count = memory.mask.sum(dim=1, keepdim=True).clamp(min=1)
         mean = memory.states.sum(dim=1) / count  # zero beyond a row's length
-        starts: Tensor = torch.tanh(self.start(mean))
-        return starts.unflatten(1, (-1, self.width)).transpose(0, 1).contiguous()
+        starts: Tensor = torch.tanh(self.start(mean)).unflatten(1, (-1, self.width))
+        return starts.transpose(0, 1).contiguous()
 
     def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """From (B, T, D), each step's last piece, to (B, T, D) and the attention (B, T, S)."""

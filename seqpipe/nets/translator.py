@@ -12,6 +12,7 @@ from seqpipe.nets.decoder import Carried, Decoder, Memory, Stepper
 from seqpipe.nets.dropout import Fixed, Gaps, Locked
 from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.folded import Derived
+from seqpipe.nets.telling import told_loss
 
 PAD, BEGIN = 0, 2
 
@@ -63,9 +64,8 @@ class Translator(nn.Module):
         """Summed over the pieces of the targets (B, T), which end in -1 where a row has ended."""
         vectors, _ = self(ids, lengths, targets)
         real = targets >= 0
-        scores = F.linear(vectors[real], self._weight(), self.bias)  # (N, V), of real pieces alone
-        return F.cross_entropy(
-            scores, targets[real], label_smoothing=self.label_smoothing, reduction="sum"
+        return told_loss(  # of real pieces alone
+            vectors[real], self._weight(), self.bias, targets[real], smoothing=self.label_smoothing
         )
 
     def answers(self, targets: Tensor) -> int:
@@ -78,7 +78,8 @@ class Translator(nn.Module):
         """What writing begins with; `shortlist` (V',), ascending, are the only pieces to be
         written."""
         carried = self._folded().begin(self.read(ids, lengths))
-        weight, bias = self._weight(), self.bias
+        weight: Tensor = self._weight()
+        bias: Tensor = self.bias
         if shortlist is not None:
             weight, bias = weight[shortlist], bias[shortlist]
         return Writing(carried, shortlist, weight, bias)
@@ -92,11 +93,13 @@ class Translator(nn.Module):
 
     def _targets(self) -> Tensor:
         """The vectors of all target pieces: (V, D)."""
-        return self.target.weight * self.target.embedding_dim**0.5
+        vectors: Tensor = self.target.weight * self.target.embedding_dim**0.5
+        return vectors
 
     def _weight(self) -> Tensor:
         """What each piece is told by: (V, D)."""
-        return (self.output or self.target).weight
+        weight: Tensor = (self.output or self.target).weight
+        return weight
 
     def _folded(self) -> Stepper:
         weights = (*self.decoder.parameters(), self.target.weight)

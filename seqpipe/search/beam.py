@@ -16,7 +16,7 @@ from torch import Tensor
 from seqpipe.errors import SettingError
 from seqpipe.search.logits import CLOSED, Bend, Transform, with_least
 from seqpipe.search.ranking import LACKING, Ends, Penalties, Ranking
-from seqpipe.search.required import Progress, Required, in_turn
+from seqpipe.search.required import Progress, before_all, in_turn
 from seqpipe.search.state import Columns, Found, History, Net, Prefix, S, first_tokens
 from seqpipe.search.stops import Limits
 from seqpipe.search.top import top
@@ -126,13 +126,12 @@ class _Search:
         self.penalties, self.margin = penalties, margin
         self.bend = Bend(with_least(transforms, limits.least, end), columns)
         self.forced = Prefix(prefix, columns, rows=rows, device=device)
-        self.required = None if required is None else Required(required, columns, rows, device)
         self.history = History(rows, device, kept=bool(self.bend) or limits.stop is not None)
         self.trace = Trace()
         self.ranking = Ranking(rows, beam=width, best=nbest, device=device)
         self.length = 0
         zeros = torch.zeros(rows, device=device)
-        progress = None if self.required is None else self.required.begin()
+        progress = before_all(required, columns, rows=rows, device=device)
         homes = torch.arange(rows, device=device)
         self.live = Hypotheses(
             homes, zeros.long(), begin, zeros, zeros.double(), covered=None, progress=progress
@@ -153,13 +152,12 @@ class _Search:
 
     def _candidates(self, given: Tensor) -> Candidates:
         """From the net's log-probabilities (R, V)."""
-        bent = given
-        if self.required and self.live.progress:
-            bent = self.required.closed(given, self.live.progress, self.end)
+        progress = self.live.progress
+        bent = given if progress is None else progress.without_end(given, self.end)
         bent = self.bend(bent, self.history.so_far) if self.bend else bent
         totals, columns = top(bent, self.width)
-        if self.required and self.live.progress:
-            totals, columns = self.required.joined(totals, columns, bent, self.live.progress)
+        if progress is not None:
+            totals, columns = progress.joined(totals, columns, bent)
         if self.length <= self.forced.longest:
             must = self.forced.at(self.live.homes, self.length - 1)[:, None]
             totals = totals.masked_fill(must >= 0, CLOSED)
@@ -173,6 +171,7 @@ class _Search:
     def _chosen(self, candidates: Candidates, covered: Tensor | None) -> tuple[Tensor, Hypotheses]:
         """The best of all that each row could go on with, and the rows of the step that they
         continue (M,)."""
+        progress = self.live.progress
         homes, slots, parents, which = self._places(candidates)
         stuck = candidates.stuck[parents]
         columns = candidates.columns[parents, which]
@@ -185,7 +184,7 @@ class _Search:
             candidates.totals[parents, which],
             self.live.scores[parents] + scores,
             None if covered is None else covered[parents],
-            self._advanced(parents, tokens),
+            progress if progress is None else progress.pick(parents).advance(tokens),
         )
         return parents, chosen
 
@@ -201,8 +200,8 @@ class _Search:
             return grid.index_copy_(0, places, values).view(rows, -1)
 
         totals, counts = beside(candidates.totals, CLOSED), self.ranking.counts
-        if self.required and live.progress:
-            banks = self.required.banks(live.progress, self.columns.pieces(candidates.columns))
+        if live.progress is not None:
+            banks = live.progress.banks(candidates.columns)
             picked = in_turn(totals, beside(banks, 0), self.width)
             best = totals.gather(1, picked)
             # those that met all words first would fill the beam with their ends
@@ -228,11 +227,6 @@ class _Search:
             )
         before = self.live.covered
         return attention if before is None else attention + before[:, : attention.shape[1]]
-
-    def _advanced(self, parents: Tensor, tokens: Tensor) -> Progress | None:
-        if self.required is None or self.live.progress is None:
-            return None
-        return self.required.advance(self.live.progress.pick(parents), tokens)
 
     def _settled(self, chosen: Hypotheses, stuck: Tensor) -> Tensor:
         """The ends among the chosen are ranked; gives the places (R',) of those that go on."""
@@ -261,6 +255,4 @@ class _Search:
 
     def _ranks(self, ends: Hypotheses) -> Tensor:
         ranks = self.penalties.rank(ends.totals, self.length, ends.covered)
-        if self.required is None or ends.progress is None:
-            return ranks
-        return ranks - LACKING * self.required.lacking(ends.progress)
+        return ranks if ends.progress is None else ranks - LACKING * ends.progress.lacking

@@ -15,6 +15,8 @@ from seqpipe.search.state import Columns
 from seqpipe.search.top import top
 
 CLOSED = -math.inf
+# So many columns often hold the mass asked for, and are found sooner than all are sorted.
+_FEW = (64, 1024)
 
 
 class Transform(Protocol):
@@ -64,7 +66,7 @@ class TopP:
         _check_share("top_p", self.p)
 
     def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
-        return _with_mass(scores, -scores, self.p)
+        return _with_mass(scores, scores, self.p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Typical:
         told = -scores.log_softmax(dim=1)
         chances = (-told).exp()
         entropy = (chances * told).masked_fill(chances == 0, 0).sum(dim=1, keepdim=True)
-        return _with_mass(scores, (told - entropy).abs(), self.mass)
+        return _with_mass(scores, -(told - entropy).abs(), self.mass)
 
 
 def _check_share(setting: str, value: float) -> None:
@@ -90,13 +92,17 @@ def _check_share(setting: str, value: float) -> None:
 
 
 def _with_mass(scores: Tensor, by: Tensor, mass: float) -> Tensor:
-    """The first columns in ascending order `by` (R, V), up to the one that completes the mass."""
-    order = by.sort(dim=1, stable=True).indices
-    chances = scores.softmax(dim=1).gather(1, order)
-    before = chances.cumsum(dim=1) - chances
-    # the first one stays even where rounding makes the mass before it more than nothing
-    over = (before >= mass).index_fill(1, torch.zeros_like(order[0, :1]), False)
-    return scores.masked_fill(torch.zeros_like(over).scatter_(1, order, over), CLOSED)
+    """The highest columns `by` (R, V), down to the one that completes the mass."""
+    chances = scores.softmax(dim=1)
+    for count in (*_FEW, scores.shape[1]):
+        _, order = top(by, count)
+        there = chances.gather(1, order).cumsum(dim=1)
+        if bool((there[:, -1] >= mass).all()):
+            break
+    within = there.roll(1, dims=1) < mass
+    within[:, 0] = True
+    kept = scores.gather(1, order).masked_fill(~within, CLOSED)
+    return torch.full_like(scores, CLOSED).scatter_(1, order, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +117,8 @@ class RepetitionPenalty:
             raise SettingError("repetition_penalty", self.penalty, "a number above 0")
 
     def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
-        written = columns.mask(so_far, scores)
-        return torch.where(written, scores * self.penalty, scores)
+        dearer = columns.value(scores, so_far) * self.penalty
+        return columns.put(scores, so_far, dearer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,7 @@ class NoRepeat:
         runs = so_far.unfold(1, self.n, 1)  # (R, T - n + 1, n)
         last = so_far[:, so_far.shape[1] - self.n + 1 :]  # (R, n - 1)
         same = (runs[:, :, :-1] == last[:, None]).all(dim=2)
-        return _closed(scores, runs[:, :, -1].masked_fill(~same, -1), columns)
+        return columns.put(scores, runs[:, :, -1].masked_fill(~same, -1), CLOSED)
 
 
 class Forbidden:
@@ -152,11 +158,7 @@ class Forbidden:
         # what is too short for a word is filled up with what is no token of any
         tail = torch.nn.functional.pad(tail, (self._longest - tail.shape[1], 0), value=-2)
         there = ((heads == tail[:, None]) | (heads == -1)).all(dim=2)  # (R, W)
-        return _closed(scores, torch.where(there, last, -1), columns)
-
-
-def _closed(scores: Tensor, pieces: Tensor, columns: Columns) -> Tensor:
-    return scores.masked_fill(columns.mask(pieces, scores), CLOSED)
+        return columns.put(scores, torch.where(there, last, -1), CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class AtLeast:
     def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
         if so_far.shape[1] >= self.least:
             return scores
-        return _closed(scores, so_far.new_full((len(scores), 1), self.end), columns)
+        return columns.put(scores, so_far.new_full((len(scores), 1), self.end), CLOSED)
 
 
 class Bend:

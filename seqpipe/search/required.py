@@ -21,103 +21,111 @@ from seqpipe.search.top import top
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """The words that rows (N,) must hold, padded."""
+
+    pieces: Tensor  # (N, P, L), -1 beyond a word
+    lengths: Tensor  # (N, P)
+    columns: Columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Progress:
     """How far hypotheses (M,) have come with the words (P,) of their rows."""
 
-    homes: Tensor  # (M,) the rows of the batch that began
+    words: Words
+    homes: Tensor  # (M,) rows of the batch that began
     met: Tensor  # (M, P)
     word: Tensor  # (M,) the word that they are in the middle of, or -1
     done: Tensor  # (M,) how many of its tokens they have
 
     def pick(self, places: Tensor) -> Progress:
-        return Progress(self.homes[places], self.met[places], self.word[places], self.done[places])
+        return Progress(
+            self.words, self.homes[places], self.met[places], self.word[places], self.done[places]
+        )
 
+    @property
+    def written(self) -> Tensor:
+        """How many of the required tokens each has: (M,)."""
+        return (self.words.lengths[self.homes] * self.met).sum(dim=1) + self.done
 
-class Required:
-    """The words of each row, padded: (N, P, L)."""
+    @property
+    def lacking(self) -> Tensor:
+        """And how many not."""
+        return self.words.lengths[self.homes].sum(dim=1) - self.written
 
-    def __init__(
-        self,
-        words: Sequence[Sequence[Sequence[int]]],
-        columns: Columns,
-        rows: int,
-        device: torch.device,
-    ) -> None:
-        if len(words) != rows:
-            raise SettingError("required", f"{len(words)} rows", f"one for each of {rows} rows")
-        columns.must_have([piece for row in words for word in row for piece in word], "required")
-        count = max((len(row) for row in words), default=0)
-        longest = max((len(word) for row in words for word in row), default=0)
-        padded = np.full((len(words), max(count, 1), max(longest, 1)), -1, np.int64)
-        for i, row in enumerate(words):
-            for j, word in enumerate(row):
-                padded[i, j, : len(word)] = word
-        self._words = torch.from_numpy(padded).to(device)
-        self._lengths = (self._words >= 0).sum(dim=2)  # (N, P)
-        self._columns = columns
-
-    def begin(self) -> Progress:
-        rows = torch.arange(len(self._words), device=self._words.device)
-        return Progress(rows, self._lengths == 0, torch.full_like(rows, -1), torch.zeros_like(rows))
-
-    def written(self, progress: Progress) -> Tensor:
-        """How many of the required tokens hypotheses have: (M,)."""
-        lengths = self._lengths[progress.homes]
-        return (lengths * progress.met).sum(dim=1) + progress.done
-
-    def lacking(self, progress: Progress) -> Tensor:
-        """And how many they have not."""
-        return self._lengths[progress.homes].sum(dim=1) - self.written(progress)
-
-    def following(self, progress: Progress) -> Tensor:
-        """The tokens that bring each hypothesis on, each once: (M, P), or -1."""
-        words = self._words[progress.homes]  # (M, P, L)
+    @property
+    def following(self) -> Tensor:
+        """The tokens that bring each further, each of them once: (M, P), or -1."""
+        words = self.words.pieces[self.homes]  # (M, P, L)
         every = torch.arange(words.shape[1], device=words.device)
-        within = progress.word[:, None] == every
-        wanted = torch.where(progress.word[:, None] < 0, ~progress.met, within)
-        depth = progress.done[:, None].expand_as(wanted)
+        within = self.word[:, None] == every
+        wanted = torch.where(self.word[:, None] < 0, ~self.met, within)
+        depth = self.done[:, None].expand_as(wanted)
         following = words.gather(2, depth[:, :, None]).squeeze(2).masked_fill(~wanted, -1)
         same = following[:, :, None] == following[:, None, :]
         return following.masked_fill(same.tril(-1).any(dim=2), -1)
 
-    def advance(self, progress: Progress, tokens: Tensor) -> Progress:
+    def advance(self, tokens: Tensor) -> Progress:
         """Past these tokens (M,); a word that is broken off begins anew."""
-        words, lengths = self._words[progress.homes], self._lengths[progress.homes]
+        words, lengths = self.words.pieces[self.homes], self.words.lengths[self.homes]
         place = torch.arange(len(tokens), device=tokens.device)
-        word = progress.word.clamp(min=0)
-        goes = (progress.word >= 0) & (words[place, word, progress.done] == tokens)
-        starts = (words[:, :, 0] == tokens[:, None]) & ~progress.met  # (M, P)
-        started = torch.where(starts.any(dim=1), starts.int().argmax(dim=1), -1)
-        word = torch.where(goes, word, started)
-        done = torch.where(goes, progress.done + 1, (word >= 0).long())
+        goes = words[place, self.word.clamp(min=0), self.done] == tokens
+        goes &= self.word >= 0
+        starts = (words[:, :, 0] == tokens[:, None]) & ~self.met  # (M, P)
+        started = starts.int().argmax(dim=1).masked_fill(~starts.any(dim=1), -1)
+        word = torch.where(goes, self.word, started)
+        done = torch.where(goes, self.done + 1, (word >= 0).long())
         full = (word >= 0) & (done == lengths[place, word.clamp(min=0)])
         every = torch.arange(words.shape[1], device=words.device)
-        met = progress.met | (full[:, None] & (word[:, None] == every))
-        return Progress(progress.homes, met, word.masked_fill(full, -1), done.masked_fill(full, 0))
+        met = self.met | (full[:, None] & (word[:, None] == every))
+        word, done = word.masked_fill(full, -1), done.masked_fill(full, 0)
+        return Progress(self.words, self.homes, met, word, done)
 
-    def banks(self, progress: Progress, tokens: Tensor) -> Tensor:
-        """How many required tokens each hypothesis would have after each candidate (M, C)."""
-        count, each = tokens.shape
-        rows = torch.arange(count, device=tokens.device).repeat_interleave(each)
-        after = self.advance(progress.pick(rows), tokens.flatten())
-        return self.written(after).view(count, each)
+    def banks(self, columns: Tensor) -> Tensor:
+        """How many required tokens each would have after each candidate (M, C)."""
+        count, each = columns.shape
+        rows = torch.arange(count, device=columns.device).repeat_interleave(each)
+        tokens = self.words.columns.pieces(columns.flatten())
+        return self.pick(rows).advance(tokens).written.view(count, each)
 
-    def closed(self, scores: Tensor, progress: Progress, end: int) -> Tensor:
-        """No end (M, V) for those who lack a word."""
-        column = self._columns.of(torch.tensor(end, device=scores.device))
-        scores = scores.clone()
-        scores[:, column] = scores[:, column].masked_fill(self.lacking(progress) > 0, CLOSED)
-        return scores
+    def without_end(self, scores: Tensor, end: int) -> Tensor:
+        """The scores (M, V), the end closed for those that lack a word."""
+        early = torch.where(self.lacking > 0, end, -1)[:, None]
+        return self.words.columns.put(scores, early, CLOSED)
 
-    def joined(
-        self, values: Tensor, columns: Tensor, scores: Tensor, progress: Progress
-    ) -> tuple[Tensor, Tensor]:
-        """The best columns and their values (M, K) with those that bring hypotheses on, picked
-        from the scores (M, V)."""
-        more = self._columns.of(self.following(progress))  # (M, P)
+    def joined(self, best: Tensor, columns: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """The best of the scores (M, V) and their columns (M, K), those that bring hypotheses
+        further beside them."""
+        more = self.words.columns.of(self.following)  # (M, P)
         there = (more[:, :, None] == columns[:, None, :]).any(dim=2)
         found = scores.gather(1, more.clamp(min=0)).masked_fill(there | (more < 0), CLOSED)
-        return torch.cat([values, found], dim=1), torch.cat([columns, more.clamp(min=0)], dim=1)
+        return torch.cat([best, found], dim=1), torch.cat([columns, more.clamp(min=0)], dim=1)
+
+
+def before_all(
+    words: Sequence[Sequence[Sequence[int]]] | None,
+    columns: Columns,
+    *,
+    rows: int,
+    device: torch.device,
+) -> Progress | None:
+    """Where hypotheses begin whose rows must hold these words; None where nothing is required."""
+    if words is None or not any(map(len, words)):
+        return None
+    if len(words) != rows:
+        raise SettingError("required", f"{len(words)} rows", f"one for each of {rows} rows")
+    columns.must_have([piece for row in words for word in row for piece in word], "required")
+    longest = max(len(word) for row in words for word in row)
+    padded = np.full((rows, max(map(len, words)), max(longest, 1)), -1, np.int64)
+    for i, row in enumerate(words):
+        for j, word in enumerate(row):
+            padded[i, j, : len(word)] = word
+    pieces = torch.from_numpy(padded).to(device)
+    lengths = (pieces >= 0).sum(dim=2)
+    homes = torch.arange(rows, device=device)
+    none = torch.full_like(homes, -1)
+    return Progress(Words(pieces, lengths, columns), homes, lengths == 0, none, homes * 0)
 
 
 def in_turn(scores: Tensor, banks: Tensor, most: int) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqpipe.errors import SettingError
 
@@ -73,13 +73,19 @@ class Columns:
         at = torch.searchsorted(self._pieces, pieces).clamp(max=len(self._pieces) - 1)
         return at.masked_fill(self._pieces[at] != pieces, -1)
 
-    def mask(self, pieces: Tensor, scores: Tensor) -> Tensor:
-        """The columns (R, V) of these pieces (R, N); -1 stands for none."""
-        rows, width = scores.shape
-        columns = self.of(pieces)
-        beyond = columns.masked_fill(columns < 0, width)
-        mask = torch.zeros(rows, width + 1, dtype=torch.bool, device=scores.device)
-        return mask.scatter_(1, beyond, True)[:, :width]
+    def value(self, scores: Tensor, pieces: Tensor) -> Tensor:
+        """The scores (R, N) of these pieces (R, N); of one without a column, any."""
+        return scores.gather(1, self.of(pieces).clamp(min=0))
+
+    def put(self, scores: Tensor, pieces: Tensor, values: Tensor | float) -> Tensor:
+        """The scores (R, V) with others for these pieces (R, N), -1 for none."""
+        columns, width = self.of(pieces), scores.shape[1]
+        # a column more takes what has no place
+        wider = nn.functional.pad(scores, (0, 1))
+        columns = columns.masked_fill(columns < 0, width)
+        if isinstance(values, Tensor):
+            return wider.scatter_(1, columns, values)[:, :width]
+        return wider.scatter_(1, columns, values)[:, :width]
 
     def must_have(self, pieces: Sequence[int], setting: str) -> None:
         """A piece that cannot be said cannot be asked for."""

@@ -24,7 +24,7 @@ def top(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
     width = scores.shape[1]
     blocks = width // _BLOCK
     every = torch.arange(width, device=scores.device)
-    if blocks <= most or scores.numel() < _MANY:
+    if blocks < 8 * most or scores.numel() < _MANY:  # few blocks would be left out
         return _ranked(scores, every.expand(len(scores), -1), most)
     highest = scores[:, : blocks * _BLOCK].unflatten(1, (blocks, _BLOCK)).amax(dim=2)
     _, picked = _ranked(highest, every[:blocks].expand(len(scores), -1), most)

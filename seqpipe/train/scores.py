@@ -57,7 +57,8 @@ def score_texts(
     which sacrebleu says how they were counted (Post 2018); nothing where there is no text."""
     if not gold:
         return {"bleu": None, "chrf": None}
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     if tokenize == "auto":
         tokenize = _tokenize_like(gold)

@@ -1,0 +1,57 @@
+"""The loss of telling pieces out of a large vocabulary, without ever holding all its scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Rows whose scores stand in memory at a time: the caches hold them through all that is done.
+_ROWS = 256
+
+
+class _Told(torch.autograd.Function):
+    """The gradients are known once the loss is, so one pass finds both."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+    ) -> Tensor:
+        share = smoothing / len(weight)
+        loss = x.new_zeros(())
+        of_x, of_weight = torch.empty_like(x), torch.zeros_like(weight)
+        of_bias = torch.zeros_like(bias)
+        buffer = x.new_empty(min(_ROWS, len(x)), len(weight))
+        for some, right, out in zip(
+            x.split(_ROWS), targets.split(_ROWS), of_x.split(_ROWS), strict=True
+        ):
+            scores = torch.addmm(bias, some, weight.t(), out=buffer[: len(some)])  # (R, V)
+            scores.sub_(scores.amax(dim=1, keepdim=True))
+            told = scores.gather(1, right[:, None]).sum() * (1 - smoothing)
+            if share:
+                told += scores.sum() * share
+            total = scores.exp_().sum(dim=1, keepdim=True)  # (R, 1)
+            loss += total.log().sum() - told
+            scores.div_(total)
+            if share:
+                scores.sub_(share)
+            scores.scatter_add_(1, right[:, None], scores.new_full((len(some), 1), smoothing - 1))
+            torch.mm(scores, weight, out=out)
+            of_weight.addmm_(scores.t(), some)
+            of_bias += scores.sum(dim=0)
+        ctx.save_for_backward(of_x, of_weight, of_bias)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return *(grads[0] * kept for kept in ctx.saved_tensors), None, None
+
+
+def told_loss(
+    x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, smoothing: float = 0.0
+) -> Tensor:
+    """The cross entropy of targets (N,) told from x (N, D) by weight (V, D) and bias (V,), summed,
+    with label smoothing (Szegedy et al. 2016)."""
+    loss: Tensor = _Told.apply(x, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
+    return loss
