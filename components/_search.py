@@ -55,7 +55,9 @@ class SearchRecipe:
         if not self.sampling and not 1 <= self.nbest <= self.beam:
             raise SettingError("search.nbest", self.nbest, f"from 1 to the beam, {self.beam}")
         if self.max_length < 0 or (not self.max_length and self.max_ratio <= 0):
-            raise SettingError("search.max_length", self.max_length, "0 or more, 0 with a max_ratio")
+            raise SettingError(
+                "search.max_length", self.max_length, "0 or more, 0 with a max_ratio"
+            )
 
     def changed(self, **settings: Any) -> "SearchRecipe":
         """The same with some settings changed; None leaves one as it is."""

@@ -221,6 +221,11 @@ class Sentiment(Stage):
         set_extension(extension)
 
     @property
+    def fields(self) -> List[str]:
+        """The extensions that it writes."""
+        return [self.extension]
+
+    @property
     def labels(self) -> Tuple[str, ...]:
         return tuple(self.cfg["labels"])
 

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import MappingProxyType
 from typing import Any, Dict, List, Optional, Union, cast
 
 import numpy as np
@@ -146,7 +147,7 @@ class Tokenizer(Stage):
     """Reads the text of a doc, whoever cut it, and gives a new doc of the tokens it finds."""
 
     answers = "<i4"
-    extras = {"lexicon": "lexicon.txt", "words": "words.txt"}
+    extras = MappingProxyType({"lexicon": "lexicon.txt", "words": "words.txt"})
 
     def __init__(
         self,

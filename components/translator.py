@@ -231,12 +231,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Translation:
-    """What became of a text: `alignment` holds where pieces stand on both sides, in characters,
-    and how much attention lay there: (source start, source end, target start, target end, weight)."""
+    """What became of a text.
+
+    A line of the alignment says where a piece of it comes from, in characters, and how much of the
+    attention lay there: source start, source end, target start, target end, weight.
+    """
 
     text: str
     score: float  # the logarithm of its probability
     alignment: List[List[float]]
+
+
+_NOTHING = Translation("", 0.0, [])
 
 
 class TranslatorStage(Stage):
@@ -275,7 +281,7 @@ class TranslatorStage(Stage):
         self._droppers: List[BpeDropout] = []  # made when they are first wanted
         self._docs_alone = self.unit == DOC
         self._whole = self.unit in (DOC, SENT, TOKEN)  # spans may overlap
-        for field in self._fields():
+        for field in (*self.fields, f"{extension}_nbest"):
             set_extension(field, Doc, Span, Token)
 
     def extra(self, name: str) -> bytes:
@@ -284,10 +290,12 @@ class TranslatorStage(Stage):
     def load_extra(self, name: str, data: bytes) -> None:
         self.target_codec = Codec.from_bytes(data)
 
-    def _fields(self) -> List[str]:
-        """Names of the extensions: the text, its score, other texts, the alignment."""
-        own = [self.extension, f"{self.extension}_score", f"{self.extension}_nbest"]
-        return [*own, self.alignment] if self.alignment else own
+    @property
+    def fields(self) -> List[str]:
+        """The extensions that it writes: the text, its score, other texts, the alignment."""
+        found = [self.extension, f"{self.extension}_score"]
+        found += [f"{self.extension}_nbest"] * (self.search.nbest > 1)
+        return found + [self.alignment] * bool(self.alignment)
 
     def _target(self) -> Codec:
         return self._codec() if self.target_recipe is None else cast(Codec, self.target_codec)
@@ -436,7 +444,10 @@ class TranslatorStage(Stage):
             forbidden=[form for word in forbidden for form in self._forms(word)],
         )
         found = self.run_rows(self._closed(self._codec(), every), how)
-        return [self._spelled(*pair) for pair in zip(sources, found, strict=True)]
+        return [
+            self._spelled(source, some) if source.masked.text.strip() else [_NOTHING]
+            for source, some in zip(sources, found, strict=True)
+        ]
 
     def _forms(self, word: str) -> List[Words]:
         """A word's pieces at the beginning of a text and, where they differ, behind a space."""
@@ -532,7 +543,9 @@ def _joined(
 ) -> List[Translation]:
     """The translations of parts with the text between them as it was, the n-th of each together."""
     count = min((len(found) for _, found in parts), default=1)
-    return [_together(text, start, end, [(s, found[n]) for s, found in parts]) for n in range(count)]
+    return [
+        _together(text, start, end, [(s, found[n]) for s, found in parts]) for n in range(count)
+    ]
 
 
 def _together(

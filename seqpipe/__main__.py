@@ -26,6 +26,7 @@ COMMANDS = {
     "init-config": "print a complete config for spacy train",
     "train": "train a stage from a data set, or what a config says",
     "evaluate": "score a pipeline on labelled data",
+    "translate": "translate a text, or a file line by line",
     "annotate": "run a pipeline over a data set and write what it finds",
     "info": "tell what a pipeline is made of and how it was trained",
 }

@@ -58,9 +58,9 @@ def fields_of(nlp: Language) -> list[str]:
             found["cats"] = None
         if nlp.get_pipe_meta(name).retokenizes and "token.is_sent_start" in assigns:
             found |= dict.fromkeys(["tokens", "sentences"])
-        own = getattr(pipe, "extension", None)  # a setting; `assigns` knows its default alone
+        # their names are settings; `assigns` knows the defaults alone
         named = [place.removeprefix("doc._.") for place in assigns if place.startswith("doc._.")]
-        found |= dict.fromkeys([own] if own else named)
+        found |= dict.fromkeys(getattr(pipe, "fields", named))
     return list(found)
 
 

@@ -111,8 +111,8 @@ class NetShim(Shim):
         for places in plan(lengths, budget=budget * wider, rows=rows * wider):
             batch = collate(encoded, places)
             with torch.inference_mode():
-                ids, lengths_ = batch.ids.to(device), batch.lengths.to(device)
-                found = predict(net, ids, lengths_, places) if predict else net.predict(ids, lengths_)
+                given = batch.ids.to(device), batch.lengths.to(device)
+                found = predict(net, *given, places) if predict else net.predict(*given)
             yield places, found
 
     def learn(

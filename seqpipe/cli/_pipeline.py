@@ -89,3 +89,15 @@ def category_labels(nlp: Language) -> list[str]:
         if "doc.cats" in nlp.get_pipe_meta(name).assigns
         for label in getattr(pipe, "labels", ())
     ]
+
+
+def translates(nlp: Language) -> str | None:
+    """The extension that a translator of the pipeline writes; None when there is none."""
+    return next(
+        (
+            str(getattr(pipe, "extension", "translation"))
+            for name, pipe in nlp.pipeline
+            if nlp.get_pipe_meta(name).factory == "seqpipe_translator"
+        ),
+        None,
+    )

@@ -23,6 +23,7 @@ _EXAMPLE = """examples:
   python -m seqpipe evaluate reviews/model-best bundled:reviews_en
   python -m seqpipe evaluate reviews/model-best new.csv --text review --label stars --json out.json
   python -m seqpipe evaluate words/model-best en_ewt-ud-test.conllu
+  python -m seqpipe evaluate en-de/model-best pairs.csv --source en --target de
 
 The part measured on is `test` where there is one, else `validation`, else the only one."""
 
@@ -39,6 +40,8 @@ _TITLES = {
     "sents_p": "sentence precision",
     "sents_r": "sentence recall",
     "sents_f": "sentence F",
+    "bleu": "BLEU",
+    "chrf": "chrF",
     "words_per_second": "words per second",
     "characters_per_second": "characters per second",
 }
@@ -56,6 +59,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tokens", metavar="COLUMN", help="of the tokens, to score those and sentences (tokens)"
     )
+    parser.add_argument(
+        "--source", metavar="COLUMN", help="of the texts to translate (as in training)"
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="of their translations (as in training)")
     parser.add_argument("--split", help="part to measure on (what is there)")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N rows")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
@@ -75,6 +82,8 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         text=args.text,
         label=args.label,
         tokens=args.tokens,
+        source=args.source,
+        target=args.target,
         split=args.split,
         limit=args.limit,
         device=args.device,
@@ -99,6 +108,7 @@ class Evaluation:
     documents: int
     scores: Mapping[str, float]
     labels: Mapping[str, Mapping[str, float]]  # label -> p, r, f and documents
+    signatures: Mapping[str, str]  # how scores that can be counted in several ways were counted
 
 
 def evaluate(
@@ -108,34 +118,48 @@ def evaluate(
     text: str = "text",
     label: str = "label",
     tokens: str | None = None,
+    source: str | None = None,
+    target: str | None = None,
     split: str | None = None,
     limit: int = 0,
     device: str | None = None,
 ) -> Evaluation:
     """Runs the pipeline over one part of the data and scores what it finds.
 
-    With `tokens`, and where the pipeline gives no labels but finds its own tokens, a row is a
-    sentence and its tokens.
+    What a row is follows from what the pipeline writes: a text and its label, else a text and its
+    translation, else a sentence and its tokens; a column that is named decides.
     """
     from seqpipe.annotation import fields_of
-    from seqpipe.cli._pipeline import category_labels, load_pipeline, one_thread
+    from seqpipe.cli._pipeline import category_labels, load_pipeline, one_thread, translates
+    from seqpipe.corpora.pairs import read_pairs
     from seqpipe.corpora.reader import read_dataset
     from seqpipe.corpora.sources import locate
     from seqpipe.corpora.tokens import read_tokens
 
     data = str(data)
     nlp = load_pipeline(model, device=device)
-    known = [] if tokens else category_labels(nlp)
+    sides = source or target
+    known = [] if tokens or sides else category_labels(nlp)
     docs = bool(locate(data).docs)
-    segments = not docs and not known and "sentences" in fields_of(nlp)
-    if not known and not docs and not segments:
-        raise FieldMissing("tokens" if tokens else "cats", fields_of(nlp))
+    extension = None if known or tokens else translates(nlp)
+    segments = not (docs or known or sides or extension) and "sentences" in fields_of(nlp)
+    if not (known or docs or segments or extension) or (sides and not extension):
+        asked = "translation" if sides else "tokens" if tokens else "cats"
+        raise FieldMissing(asked, fields_of(nlp))
     part = split or pick_split(data)
     if _learned_from(nlp, data, part):
         message = f"the pipeline learned from {data!r} ({part}): new texts may be harder"
         warnings.warn(message, stacklevel=2)
     where: Any = {"split": part, "text": text, "limit": limit, "shuffle": False}
-    if segments:
+    if extension and not docs:
+        del where["text"]
+        learned = nlp.config.interpolate().get("corpora", {}).get("train") or {}
+        columns: Any = {
+            "source": source or learned.get("source", "source"),
+            "target": target or learned.get("target", "target"),
+        }
+        read = read_pairs(data, extension=extension, **columns, **where)
+    elif segments:
         read = read_tokens(data, tokens=tokens or "tokens", **where)
     else:
         read = read_dataset(data, label=label, **where)
@@ -149,8 +173,9 @@ def evaluate(
     return Evaluation(
         part,
         len(examples),
-        _flat(scores, tokens=docs or segments, cats=not segments),
+        _flat(scores, tokens=docs or segments, cats=bool(known) or docs),
         _by_label(scores, examples),
+        {name: value for name, value in scores.items() if isinstance(value, str)},
     )
 
 
@@ -239,6 +264,8 @@ def _told(model: str, data: str, found: Evaluation) -> str:
     facts = [(title, _number(name, found.scores[name])) for name, title in shown.items()]
     head = f"{model} on {found.documents:,} documents of {data} ({found.split})"
     parts = [head, table(facts, right=[1])]
+    if found.signatures:
+        parts.append("\n".join(f"{n.partition('_')[0]}: {s}" for n, s in found.signatures.items()))
     if found.labels:
         rows = [
             (name, *(f"{of[key]:.3f}" for key in "prf"), f"{of['documents']:,}")

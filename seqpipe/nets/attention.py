@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -58,7 +60,7 @@ class DotAttention(Attention):
             raise SettingError("attention", "dot", f"another one where {query} meets {memory}")
 
     def keys(self, memory: Tensor) -> Tensor:
-        return memory * self.memory**-0.5
+        return memory / math.sqrt(self.memory)
 
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         return torch.bmm(query, keys.transpose(1, 2))

@@ -63,7 +63,9 @@ class Decoder(nn.Module):
         self.width = width
         self.feeding = feeding
         self.start = nn.Linear(memory, layers * width)
-        self.layers = nn.ModuleList(make_cell(cell, inputs=d, width=width) for d in [lowest, *above])
+        self.layers = nn.ModuleList(
+            make_cell(cell, inputs=d, width=width) for d in [lowest, *above]
+        )
         self.attention: Attention = make_attention(attention, query=width, memory=memory)
         # what is written next hangs on state, context and last piece alike (Pascanu et al. 2014)
         self.readout = nn.Linear(width + memory + inputs, inputs)
@@ -145,7 +147,7 @@ class Stepper:
             lowest, width = self._layers[0], decoder.inputs
             weight = decoder.readout.weight.t()
             beside = decoder.width + decoder.attention.memory
-            # what hangs on the last piece alone is looked up: the lowest gates, a part of the readout
+            # what hangs on the last piece alone is looked up
             self._gates = vectors @ lowest.inputs[0, :width] + lowest.bias[0]  # (V, G)
             self._last = vectors @ weight[beside:] + decoder.readout.bias  # (V, D)
             self._readout = weight[:beside].contiguous()
@@ -172,10 +174,17 @@ class Stepper:
         context = context[:, 0]
         below = torch.cat([h, context, h.new_ones(len(h), 1)], dim=-1)
         for i, (layer, inputs) in enumerate(zip(self._layers[1:], self._above, strict=True), 1):
-            layer.step((below @ inputs)[None], carried.halves[i : i + 1], cells[i : i + 1], halves[i : i + 1])
+            layer.step(
+                (below @ inputs)[None],
+                carried.halves[i : i + 1],
+                cells[i : i + 1],
+                halves[i : i + 1],
+            )
             h = halves[i] * 2
             below = torch.cat([h, h.new_ones(len(h), 1)], dim=-1)
         outputs = torch.tanh(
-            self._last.index_select(0, tokens).addmm_(torch.cat([h, context], dim=-1), self._readout)
+            self._last.index_select(0, tokens).addmm_(
+                torch.cat([h, context], dim=-1), self._readout
+            )
         )
         return outputs, weights[:, 0], replace(carried, halves=halves, cells=cells, context=context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -93,13 +94,12 @@ class Translator(nn.Module):
 
     def _targets(self) -> Tensor:
         """The vectors of all target pieces: (V, D)."""
-        vectors: Tensor = self.target.weight * self.target.embedding_dim**0.5
+        vectors: Tensor = self.target.weight * math.sqrt(self.target.embedding_dim)
         return vectors
 
     def _weight(self) -> Tensor:
         """What each piece is told by: (V, D)."""
-        weight: Tensor = (self.output or self.target).weight
-        return weight
+        return (self.output or self.target).weight
 
     def _folded(self) -> Stepper:
         weights = (*self.decoder.parameters(), self.target.weight)
@@ -116,7 +116,7 @@ def _table(pieces: int, width: int) -> nn.Embedding:
 def _vectors(table: nn.Embedding, ids: Tensor) -> Tensor:
     """Of a size that a cell listens to (Vaswani et al. 2017): (B, S) to (B, S, D)."""
     vectors: Tensor = table(ids)
-    return vectors * table.embedding_dim**0.5
+    return vectors * math.sqrt(table.embedding_dim)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

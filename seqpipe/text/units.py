@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Literal, TypeVar, get_args
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 from seqpipe.errors import SettingError
 

@@ -1,0 +1,148 @@
+"""`seqpipe translate`: one text, or a file of lines, through a translator."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqpipe.errors import FieldMissing, SourceMissing, UsageError
+
+if TYPE_CHECKING:
+    from seqpipe.components.translator import Translation, TranslatorStage
+
+_AT_ONCE = 256  # lines: translated side by side, then put out
+
+_EXAMPLE = """examples:
+  python -m seqpipe translate en-de/model-best "Two dogs are playing."
+  python -m seqpipe translate en-de/model-best --file lines.txt --beam 1 > lines.de
+  python -m seqpipe translate en-de/model-best "The cat sleeps." --nbest 3 --json
+  cat lines.txt | python -m seqpipe translate en-de/model-best --file -
+
+A file has a text a line, and so has what is put out; an empty line stays empty."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Translate a text, or a file line by line."
+    parser.epilog = _EXAMPLE
+    parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="what to translate")
+    parser.add_argument("--file", metavar="FILE", help="a text a line; - is stdin")
+    parser.add_argument(
+        "--json", action="store_true", help="an object a line, with scores and alignment"
+    )
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
+    search = parser.add_argument_group("search (else as the model has it)")
+    search.add_argument("--beam", type=int, metavar="N", help="hypotheses side by side; 1: greedy")
+    search.add_argument("--nbest", type=int, metavar="N", help="so many translations of each text")
+    search.add_argument("--length-penalty", type=float, metavar="X", help="above 0 for longer ones")
+    search.add_argument("--coverage-penalty", type=float, metavar="X", help="for leaving parts out")
+    search.add_argument("--max-length", type=int, metavar="N", help="pieces at most")
+    search.add_argument("--min-length", type=int, metavar="N", help="pieces at least")
+    search.add_argument("--no-repeat", type=int, metavar="N", help="no N pieces twice")
+    search.add_argument("--repetition-penalty", type=float, metavar="X", help="above 1 to vary")
+    search.add_argument("--temperature", type=float, metavar="X", help="draw, at this heat")
+    search.add_argument("--seed", type=int, metavar="N", help="of what is drawn")
+    search.add_argument("--prefix", metavar="TEXT", default="", help="what all begin with")
+    search.add_argument(
+        "--require", metavar="WORD", action="append", default=[], help="must be in all (repeatable)"
+    )
+    search.add_argument(
+        "--forbid", metavar="WORD", action="append", default=[], help="in none (repeatable)"
+    )
+
+
+_SEARCH = (
+    "beam",
+    "nbest",
+    "length_penalty",
+    "coverage_penalty",
+    "max_length",
+    "min_length",
+    "no_repeat",
+    "repetition_penalty",
+    "temperature",
+    "seed",
+)
+
+
+def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
+    if (args.text is None) == (args.file is None):
+        raise UsageError("Give one text to translate, or a file of them with --file.")
+    texts = [args.text] if args.file is None else _lines(args.file)
+    settings = {name: getattr(args, name) for name in _SEARCH}
+    if args.temperature is not None:
+        settings["sampling"] = True
+    if (args.nbest or 1) > 1 and args.beam is None and args.temperature is None:
+        settings["beam"] = max(args.nbest, 5)
+    for text, found in translate(
+        args.model,
+        texts,
+        device=args.device,
+        prefix=args.prefix,
+        required=args.require,
+        forbidden=args.forbid,
+        **settings,
+    ):
+        _put_out(text, found, as_json=args.json)
+
+
+def _lines(file: str) -> Iterator[str]:
+    if file == "-":
+        yield from (line.rstrip("\n") for line in sys.stdin)
+        return
+    if not Path(file).is_file():
+        raise SourceMissing(file)
+    with Path(file).open(encoding="utf-8", errors="replace") as lines:
+        yield from (line.rstrip("\n") for line in lines)
+
+
+def _put_out(text: str, found: Sequence[Translation], *, as_json: bool) -> None:
+    if not as_json:
+        for one in found:
+            print(" ".join(one.text.splitlines()))
+        return
+    every = [{"text": t.text, "score": t.score, "alignment": t.alignment} for t in found]
+    print(json.dumps({"source": text, "translations": every}, ensure_ascii=False))
+
+
+def translate(
+    model: str | Path,
+    texts: Iterable[str],
+    *,
+    device: str | None = None,
+    prefix: str = "",
+    required: Sequence[str] = (),
+    forbidden: Sequence[str] = (),
+    **settings: Any,
+) -> Iterator[tuple[str, list[Translation]]]:
+    """Each text with its translations, best first, some hundred texts at a time.
+
+    `settings` are those of the search; None leaves what the model was given.
+    """
+    from seqpipe.cli._pipeline import one_thread
+
+    stage = _stage(model, device)
+    walk = iter(texts)
+    while some := list(islice(walk, _AT_ONCE)):
+        with one_thread():
+            found = stage.translate(
+                some, prefix=prefix, required=required, forbidden=forbidden, **settings
+            )
+        yield from zip(some, found, strict=True)
+
+
+def _stage(model: str | Path, device: str | None) -> TranslatorStage:
+    from seqpipe.annotation import fields_of
+    from seqpipe.cli._pipeline import load_pipeline
+    from seqpipe.components.translator import TranslatorStage
+
+    nlp = load_pipeline(model, device=device)
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, TranslatorStage):
+            return pipe
+    raise FieldMissing("translation", fields_of(nlp))
