@@ -1,7 +1,6 @@
 """`seqpipe_translator`: a text into another one, by an encoder-decoder."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
@@ -11,12 +10,11 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc, Span, Token
 from spacy.training import Example, validate_get_examples
-from spacy.util import registry
 from spacy.vocab import Vocab
 from thinc.api import Model
-from torch import Tensor, nn
+from torch import Tensor
 
-from seqpipe.bridge import make_model
+from seqpipe.components._protection import HOLDERS, Protection, plain
 from seqpipe.components._search import SearchRecipe
 from seqpipe.components._stage import (
     CodecRecipe,
@@ -25,150 +23,22 @@ from seqpipe.components._stage import (
     read_defaults,
     set_extension,
 )
+from seqpipe.components._translation import Source, Translation, joined, spelled
 from seqpipe.components._units import (
     DOC,
-    HOLDERS,
     SENT,
     TOKEN,
-    Masked,
-    Protection,
     Unit,
     check_unit,
     gold_of,
-    plain,
     split_long,
     units_of,
 )
-from seqpipe.errors import SettingError
-from seqpipe.nets.cells import Cell
-from seqpipe.nets.decoder import Decoder
-from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.translator import Translator
 from seqpipe.search.state import Found
 from seqpipe.text.bpe_dropout import BpeDropout
-from seqpipe.text.codec import EOS, UNK, Codec, Ids
+from seqpipe.text.codec import EOS, Codec, Ids
 from seqpipe.text.rows import Rows
-from seqpipe.train.scores import score_texts
-
-
-def build_net(
-    *,
-    cell: Cell,
-    embedding: int,
-    width: int,
-    layers: int,
-    bidirectional: bool,
-    decoder_width: int,
-    decoder_layers: int,
-    attention: str,
-    feeding: bool,
-    tie_source: bool,
-    tie_output: bool,
-    embedding_dropout: float,
-    piece_dropout: float,
-    weight_dropout: float,
-    label_smoothing: float,
-    sources: int,
-    targets: int,
-    joint: bool,
-) -> nn.Module:
-    """The encoder-decoder of `seqpipe.Translator.v1`, once its sizes are known."""
-    if tie_source and not joint:
-        raise SettingError("model.tie_source", True, "false where the target has its own codec")
-    encoder = Encoder(
-        cell=cell,
-        inputs=embedding,
-        width=width,
-        layers=layers,
-        bidirectional=bidirectional,
-        weight_dropout=weight_dropout,
-    )
-    decoder = Decoder(
-        cell=cell,
-        inputs=embedding,
-        width=decoder_width,
-        layers=decoder_layers,
-        memory=encoder.outputs,
-        attention=attention,
-        feeding=feeding,
-        weight_dropout=weight_dropout,
-    )
-    return Translator(
-        sources=sources,
-        targets=targets,
-        encoder=encoder,
-        decoder=decoder,
-        tie_source=tie_source,
-        tie_output=tie_output,
-        embedding_dropout=embedding_dropout,
-        piece_dropout=piece_dropout,
-        label_smoothing=label_smoothing,
-    )
-
-
-@registry.architectures("seqpipe.Translator.v1")
-def build_translator(
-    cell: str,
-    embedding: int,
-    width: int,
-    layers: int,
-    bidirectional: bool,
-    decoder_width: int,
-    decoder_layers: int,
-    attention: str,
-    feeding: bool,
-    tie_source: bool,
-    tie_output: bool,
-    embedding_dropout: float,
-    piece_dropout: float,
-    weight_dropout: float,
-    label_smoothing: float,
-) -> Model[Any, Any]:
-    """A recurrent encoder, attention, a recurrent decoder, and embeddings that may be shared."""
-    make = partial(
-        build_net,
-        cell=cast(Cell, cell),
-        embedding=embedding,
-        width=width,
-        layers=layers,
-        bidirectional=bidirectional,
-        decoder_width=decoder_width,
-        decoder_layers=decoder_layers,
-        attention=attention,
-        feeding=feeding,
-        tie_source=tie_source,
-        tie_output=tie_output,
-        embedding_dropout=embedding_dropout,
-        piece_dropout=piece_dropout,
-        weight_dropout=weight_dropout,
-        label_smoothing=label_smoothing,
-    )
-    return make_model(make)
-
-
-@registry.scorers("seqpipe.translation_scorer.v1")
-def make_translation_scorer(
-    tokenize: str = "auto", lowercase: bool = False
-) -> Callable[..., Dict[str, Any]]:
-    """BLEU and chrF by sacrebleu; `tokenize` is one of its tokenizers, or `auto`."""
-    return partial(score_translations, tokenize=tokenize, lowercase=lowercase)
-
-
-def score_translations(
-    examples: Iterable[Example], *, extension: str, tokenize: str, lowercase: bool
-) -> Dict[str, Any]:
-    """Of the docs whose reference has a translation."""
-    pairs = [
-        (eg.predicted._.get(extension) or "", eg.reference._.get(extension))
-        for eg in examples
-        if isinstance(eg.reference._.get(extension), str)
-    ]
-    return score_texts(
-        [said for said, _ in pairs],
-        [gold for _, gold in pairs],
-        tokenize=tokenize,
-        lowercase=lowercase,
-    )
 
 
 @Language.factory(
@@ -217,31 +87,6 @@ def make_translator(
 
 
 Words = Sequence[int]  # the pieces of one word or more
-
-
-@dataclass(frozen=True)
-class Source:
-    """A stretch of a doc that is one row for the net."""
-
-    unit: Unit  # what it is a part of
-    start: int  # in the doc's text
-    end: int
-    masked: Masked
-
-
-@dataclass(frozen=True)
-class Translation:
-    """What became of a text.
-
-    A line of the alignment says where a piece of it comes from, in characters, and how much of the
-    attention lay there: source start, source end, target start, target end, weight.
-    """
-
-    text: str
-    score: float  # the logarithm of its probability
-    alignment: List[List[float]]
-
-
 _NOTHING = Translation("", 0.0, [])
 
 
@@ -378,10 +223,10 @@ class TranslatorStage(Stage):
         for doc in docs:
             parts = [(source, self._spelled(source, next(walk))) for source in self.sources(doc)]
             if self._whole:
-                self._write(doc, _joined(doc.text, 0, len(doc.text), parts))
+                self._write(doc, joined(doc.text, 0, len(doc.text), parts))
             for unit, of_unit in groupby(parts, key=lambda part: part[0].unit):
                 if unit.at is not None:
-                    whole = _joined(doc.text, unit.start, unit.end, list(of_unit))
+                    whole = joined(doc.text, unit.start, unit.end, list(of_unit))
                     self._write(unit.at, whole)
 
     def _write(self, at: Any, translations: Sequence[Translation]) -> None:
@@ -397,25 +242,17 @@ class TranslatorStage(Stage):
     def _spelled(self, source: Source, found: Sequence[Found]) -> List[Translation]:
         """The text of each result, and where its pieces come from."""
         offsets = self._codec().align(source.masked.text).offsets  # (S, 2)
-        return [self._translation(source.masked, offsets, one) for one in found]
-
-    def _translation(self, masked: Masked, offsets: np.ndarray, found: Found) -> Translation:
-        looked = _best_places(found, len(offsets))  # (T,) or none
-        unknown = None
-        if self.copy_unknown and UNK in found.tokens and looked is not None:
-            unknown = [masked.text[a:b].strip() for a, b in offsets[looked].tolist()]
-        spelled = self._target().spell(found.tokens, unknown)
-        text, moved = _unmasked(spelled.text, masked)
-        lines: List[List[float]] = []
-        if looked is not None and self.alignment and found.attention is not None:
-            for t, (place, (first, last)) in enumerate(
-                zip(looked.tolist(), spelled.offsets.tolist(), strict=True)
-            ):
-                start, end = _bare(masked.text, *offsets[place].tolist())
-                ends = [masked.origin[start], masked.origin[end], moved[first], moved[last]]
-                if first < last:
-                    lines.append([*map(int, ends), round(float(found.attention[t, place]), 4)])
-        return Translation(text, found.score, lines)
+        return [
+            spelled(
+                self._target(),
+                source.masked,
+                offsets,
+                one,
+                copying=self.copy_unknown,
+                aligning=bool(self.alignment),
+            )
+            for one in found
+        ]
 
     def translate(
         self,
@@ -536,56 +373,3 @@ class TranslatorStage(Stage):
         if self.scorer is None:
             return {}
         return self.scorer(examples, extension=self.extension)
-
-
-def _joined(
-    text: str, start: int, end: int, parts: Sequence[Tuple[Source, List[Translation]]]
-) -> List[Translation]:
-    """The translations of parts with the text between them as it was, the n-th of each together."""
-    count = min((len(found) for _, found in parts), default=1)
-    return [
-        _together(text, start, end, [(s, found[n]) for s, found in parts]) for n in range(count)
-    ]
-
-
-def _together(
-    text: str, start: int, end: int, parts: Sequence[Tuple[Source, Translation]]
-) -> Translation:
-    pieces: List[str] = []
-    lines: List[List[float]] = []
-    at, length = start, 0
-    for source, one in parts:
-        pieces.append(text[at : source.start])
-        length += source.start - at
-        for a, b, c, d, weight in one.alignment:
-            lines.append([a + source.start, b + source.start, c + length, d + length, weight])
-        pieces.append(one.text)
-        length += len(one.text)
-        at = source.end
-    score = sum(one.score for _, one in parts)
-    return Translation("".join([*pieces, text[at:end]]), score, lines)
-
-
-def _best_places(found: Found, places: int) -> Optional[np.ndarray]:
-    """Which piece of the source each piece was told from; the end of the source is none."""
-    if found.attention is None or not places or not len(found.tokens):
-        return None
-    best: np.ndarray = found.attention[:, :places].argmax(axis=1)
-    return best
-
-
-def _bare(text: str, start: int, end: int) -> Tuple[int, int]:
-    """Without the space that a piece of bytes begins with."""
-    part = text[start:end]
-    return start + (len(part) - len(part.lstrip()) if part.strip() else 0), end
-
-
-def _unmasked(text: str, masked: Masked) -> Tuple[str, np.ndarray]:
-    """The text with what its holders stand for, and where each character has moved to."""
-    widths = np.ones(len(text), np.int64)
-    values = dict(zip(HOLDERS, masked.held, strict=False))
-    for i, character in enumerate(text) if values else ():
-        if character in values:
-            widths[i] = len(values[character])
-    moved = np.concatenate([[0], np.cumsum(widths)])
-    return "".join(values.get(c, c) for c in text) if values else text, moved

@@ -36,7 +36,18 @@ MAY_IMPORT = {
     "__main__": GROUND | {"cli"},
 }
 # What stages may take from beside them; one of the other they know nothing.
-SHARED = {"_as_tokenizer", "_segments", "_stage", "_tagger", "raw_text"}
+SHARED = {
+    "_as_tokenizer",
+    "_encoder_decoder",
+    "_protection",
+    "_search",
+    "_segments",
+    "_stage",
+    "_tagger",
+    "_translation",
+    "_units",
+    "raw_text",
+}
 FOREIGN_TO = {
     "errors": {"spacy", "thinc", "torch", "tokenizers", "numpy"},
     "files": {"spacy", "thinc", "torch", "tokenizers", "numpy"},

@@ -7,8 +7,9 @@ import json
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,9 @@ _EXAMPLE = """examples:
 The part measured on is `test` where there is one, else `validation`, else the only one."""
 
 _PREFERRED = ("test", "validation", "valid", "val", "dev", "train")
+
+# The scores of what is measured begin with these.
+_PREFIXES = {"cats": ("cats_",), "tokens": ("token_", "sents_"), "texts": ("bleu", "chrf")}
 
 # What a person looks at first, and the key it has in the JSON.
 _TITLES = {
@@ -129,43 +133,20 @@ def evaluate(
     What a row is follows from what the pipeline writes: a text and its label, else a text and its
     translation, else a sentence and its tokens; a column that is named decides.
     """
-    from seqpipe.annotation import fields_of
-    from seqpipe.cli._pipeline import category_labels, load_pipeline, one_thread, translates
-    from seqpipe.corpora.pairs import read_pairs
-    from seqpipe.corpora.reader import read_dataset
-    from seqpipe.corpora.sources import locate
-    from seqpipe.corpora.tokens import read_tokens
+    from seqpipe.cli._pipeline import category_labels, load_pipeline, one_thread
 
     data = str(data)
     nlp = load_pipeline(model, device=device)
-    sides = source or target
-    known = [] if tokens or sides else category_labels(nlp)
-    docs = bool(locate(data).docs)
-    extension = None if known or tokens else translates(nlp)
-    segments = not (docs or known or sides or extension) and "sentences" in fields_of(nlp)
-    if not (known or docs or segments or extension) or (sides and not extension):
-        asked = "translation" if sides else "tokens" if tokens else "cats"
-        raise FieldMissing(asked, fields_of(nlp))
+    columns = {"text": text, "label": label, "tokens": tokens, "source": source, "target": target}
+    asked = _asked(nlp, data, columns)
     part = split or pick_split(data)
     if _learned_from(nlp, data, part):
         message = f"the pipeline learned from {data!r} ({part}): new texts may be harder"
         warnings.warn(message, stacklevel=2)
-    where: Any = {"split": part, "text": text, "limit": limit, "shuffle": False}
-    if extension and not docs:
-        del where["text"]
-        learned = nlp.config.interpolate().get("corpora", {}).get("train") or {}
-        columns: Any = {
-            "source": source or learned.get("source", "source"),
-            "target": target or learned.get("target", "target"),
-        }
-        read = read_pairs(data, extension=extension, **columns, **where)
-    elif segments:
-        read = read_tokens(data, tokens=tokens or "tokens", **where)
-    else:
-        read = read_dataset(data, label=label, **where)
-    examples = list(read(nlp))
+    examples = list(asked.read(data, split=part, limit=limit, shuffle=False)(nlp))
+    known = category_labels(nlp) if asked.what == "cats" else []
     if known:
-        _agree(examples, data=data, known=known, whole=not docs)
+        _agree(examples, data=data, known=known, whole=not asked.docs)
     if not examples:
         raise DataEmpty(data, "document to measure on")
     with one_thread():
@@ -173,10 +154,54 @@ def evaluate(
     return Evaluation(
         part,
         len(examples),
-        _flat(scores, tokens=docs or segments, cats=bool(known) or docs),
+        _flat(scores, asked),
         _by_label(scores, examples),
         {name: value for name, value in scores.items() if isinstance(value, str)},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a pipeline is measured, and who reads the data."""
+
+    what: str  # cats, tokens or texts
+    read: Callable[..., Callable[[Language], Iterable[Example]]]
+    docs: bool  # whether the data are docs with all that they carry
+
+
+def _asked(nlp: Language, data: str, columns: Mapping[str, str | None]) -> Asked:
+    """By the columns that are named, else by the first of labels, texts and tokens that the
+    pipeline writes."""
+    from seqpipe.annotation import fields_of
+    from seqpipe.cli._pipeline import category_labels, translates
+    from seqpipe.corpora.pairs import read_pairs
+    from seqpipe.corpora.reader import read_dataset
+    from seqpipe.corpora.sources import locate
+    from seqpipe.corpora.tokens import read_tokens
+
+    docs = bool(locate(data).docs)
+    named = "texts" if columns["source"] or columns["target"] else "tokens"
+    wanted = named if named == "texts" or columns["tokens"] else None
+    there = {
+        "cats": bool(category_labels(nlp)),
+        "texts": translates(nlp) is not None,
+        "tokens": docs or "sentences" in fields_of(nlp),
+    }
+    what = wanted or next((name for name, is_there in there.items() if is_there), None)
+    if what is None or not there[what]:
+        field = {"texts": "translation", "tokens": "tokens"}.get(what or "", "cats")
+        raise FieldMissing(field, fields_of(nlp))
+    if what == "cats" or docs:
+        reader = partial(read_dataset, text=columns["text"] or "text", label=columns["label"])
+        return Asked(what, reader, docs)
+    if what == "tokens":
+        tokens = columns["tokens"] or "tokens"
+        return Asked(
+            what, partial(read_tokens, text=columns["text"] or "text", tokens=tokens), docs
+        )
+    learned = nlp.config.interpolate().get("corpora", {}).get("train") or {}
+    sides: Any = {side: columns[side] or learned.get(side, side) for side in ("source", "target")}
+    return Asked(what, partial(read_pairs, extension=str(translates(nlp)), **sides), docs)
 
 
 def _measured(nlp: Language, examples: Sequence[Example]) -> dict[str, Any]:
@@ -232,9 +257,14 @@ def _agree(examples: Iterable[Example], *, data: str, known: Sequence[str], whol
         raise DataEmpty(data, "document with a label")
 
 
-def _flat(scores: Mapping[str, Any], *, tokens: bool, cats: bool) -> dict[str, float]:
-    """Numbers alone; tokens and labels are scored only against data that has its own."""
-    left_out = ("token_", "sents_") * (not tokens) + ("cats_",) * (not cats)
+def _flat(scores: Mapping[str, Any], asked: Asked) -> dict[str, float]:
+    """Numbers alone; tokens, labels and texts are scored only against data that has its own."""
+    left_out = tuple(
+        prefix
+        for what, prefixes in _PREFIXES.items()
+        for prefix in prefixes
+        if what != asked.what and not asked.docs
+    )
     return {
         name: float(value)
         for name, value in scores.items()

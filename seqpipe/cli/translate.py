@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from seqpipe.errors import FieldMissing, SourceMissing, UsageError
 
 if TYPE_CHECKING:
-    from seqpipe.components.translator import Translation, TranslatorStage
+    from seqpipe.components._translation import Translation
+    from seqpipe.components.translator import TranslatorStage
 
 _AT_ONCE = 256  # lines: translated side by side, then put out
 

@@ -199,16 +199,18 @@ class _Search:
             grid = values.new_full((rows * self.width, each), fill)
             return grid.index_copy_(0, places, values).view(rows, -1)
 
-        totals, counts = beside(candidates.totals, CLOSED), self.ranking.counts
-        if live.progress is not None:
-            banks = live.progress.banks(candidates.columns)
-            picked = in_turn(totals, beside(banks, 0), self.width)
+        totals = beside(candidates.totals, CLOSED)
+        free = self.width - self.ranking.counts
+        if live.progress is None:
+            best, picked = top(totals, self.width)
+            lowest = best[:, :1] - self.margin
+        else:
+            picked = in_turn(totals, beside(live.progress.banks(candidates.columns), 0), self.width)
             best = totals.gather(1, picked)
             # those that met all words first would fill the beam with their ends
-            free, lowest = self.width * (counts < self.width), best.new_tensor(CLOSED)
-        else:
-            best, picked = top(totals, self.width)
-            free, lowest = self.width - counts, best[:, :1] - self.margin
+            free = torch.where(live.progress.asked, self.width * (free > 0), free)
+            lowest = best.amax(dim=1, keepdim=True) - self.margin
+            lowest = lowest.masked_fill(live.progress.asked[:, None], CLOSED)
         rank = torch.arange(best.shape[1], device=best.device)
         goes = (best > CLOSED) & (best >= lowest) & (rank < free[:, None])
         homes, slots = goes.nonzero(as_tuple=True)
@@ -226,7 +228,8 @@ class _Search:
                 "coverage_penalty", self.penalties.coverage, "0 for a net without attention"
             )
         before = self.live.covered
-        return attention if before is None else attention + before[:, : attention.shape[1]]
+        now = attention.float()
+        return now if before is None else now + before[:, : now.shape[1]]
 
     def _settled(self, chosen: Hypotheses, stuck: Tensor) -> Tensor:
         """The ends among the chosen are ranked; gives the places (R',) of those that go on."""

@@ -45,6 +45,11 @@ class Progress:
         )
 
     @property
+    def asked(self) -> Tensor:
+        """Which rows must hold any word: (N,)."""
+        return self.words.lengths.any(dim=1)
+
+    @property
     def written(self) -> Tensor:
         """How many of the required tokens each has: (M,)."""
         return (self.words.lengths[self.homes] * self.met).sum(dim=1) + self.done

@@ -70,7 +70,7 @@ class Columns:
         """-1 for a piece that has none."""
         if self._pieces is None:
             return pieces
-        at = torch.searchsorted(self._pieces, pieces).clamp(max=len(self._pieces) - 1)
+        at = torch.searchsorted(self._pieces, pieces.contiguous()).clamp(max=len(self._pieces) - 1)
         return at.masked_fill(self._pieces[at] != pieces, -1)
 
     def value(self, scores: Tensor, pieces: Tensor) -> Tensor:
