@@ -47,10 +47,11 @@ class Writer(nn.Module):
     def begin(self, lengths: Sequence[int], *, seed: int = 0, pieces: Any = None) -> Carried:
         """A memory of its own for each row, the same in any batch."""
         width = self.embedding.embedding_dim
-        memory = torch.zeros(len(lengths), max(lengths, default=0), width)
+        like = self.embedding.weight
+        memory = torch.zeros(len(lengths), max(lengths, default=0), width, dtype=like.dtype)
         for i, length in enumerate(lengths):
             chance = torch.Generator().manual_seed(1000 * seed + 10 * i + length)
-            memory[i, :length] = torch.randn(length, width, generator=chance)
+            memory[i, :length] = torch.randn(length, width, generator=chance, dtype=like.dtype)
         mask = torch.arange(memory.shape[1]) < torch.tensor(lengths)[:, None]
         hidden = torch.tanh(memory.sum(dim=1))
         pieces = None if pieces is None else torch.tensor(pieces)
@@ -72,8 +73,9 @@ class Writer(nn.Module):
 
 
 def make_writer(cell: Cell = "gru", *, pieces: int = 12, seed: int = 0, **sizes: Any) -> Writer:
+    """In double precision: no batch rounds so differently that another token would be best."""
     torch.manual_seed(seed)
-    return Writer(cell, pieces=pieces, **sizes).eval()
+    return Writer(cell, pieces=pieces, **sizes).double().eval()
 
 
 @dataclass(frozen=True)

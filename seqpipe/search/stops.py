@@ -42,7 +42,7 @@ class Limits:
 
     def longest(self, places: Tensor) -> int | Tensor:
         """How many tokens these rows (R,) may have."""
-        return self.most if isinstance(self.most, int) else self.most[places]
+        return self.most if isinstance(self.most, int) else self.most.to(places.device)[places]
 
     def reached(self, places: Tensor, so_far: Tensor, length: int, prefix: Sequence[int]) -> Tensor:
         """Which of these rows (R,), of so many tokens now, go no further; so_far (R, T), and the
