@@ -7,7 +7,14 @@ from pathlib import Path
 from seqpipe.errors import SourceMissing
 
 PREFIX = "bundled:"
-BUNDLED = ("reviews_en", "reviews_zh", "sentences_en", "sentences_zh")
+BUNDLED = (
+    "reviews_en",
+    "reviews_zh",
+    "sentences_en",
+    "sentences_zh",
+    "phrases_en_de",
+    "phrases_en_zh",
+)
 
 
 def bundled(name: str) -> Path:

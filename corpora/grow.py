@@ -2,7 +2,8 @@
 
     python -m seqpipe.corpora.grow FOLDER
 
-The running text is written by `seqpipe.corpora.sentences`, the reviews here. A review is about one
+The running text is written by `seqpipe.corpora.sentences`, the phrases with their translations by
+`seqpipe.corpora.phrases`, the reviews here. A review is about one
 thing (a hotel, a phone ...) and says one or two things of its parts; in a contrast the last clause
 decides. What begins with `*` in the lists, and one in five pairs of a part and an adjective, is
 kept for the validation part: each of its reviews holds some of that.
@@ -24,8 +25,9 @@ from zlib import crc32
 
 from seqpipe.corpora.bundled import BUNDLED
 from seqpipe.corpora.languages import LANGUAGES, Language, Said
+from seqpipe.corpora.phrases import PHRASES, grow_phrases
 from seqpipe.corpora.picking import NEW, Picker
-from seqpipe.corpora.sentences import TONGUES, Row, grow_sentences
+from seqpipe.corpora.sentences import Row, grow_sentences
 
 SEED = 20
 ROWS = {"train": 2200, "validation": 400}
@@ -135,12 +137,13 @@ class Author(Picker):
 def grow(name: str, folder: Path, *, seed: int = SEED) -> None:
     """Writes `train` and `validation` of one bundled corpus."""
     folder.mkdir(parents=True, exist_ok=True)
-    if name in TONGUES:
-        for split, rows in grow_sentences(name, seed).items():
-            _write(folder / f"{split}.jsonl.gz", rows)
-    else:
+    if name in LANGUAGES:
         for split, rows in grow_reviews(name, seed).items():
             _write(folder / f"{split}.jsonl", rows)
+        return
+    grown = grow_phrases if name in PHRASES else grow_sentences
+    for split, rows in grown(name, seed).items():
+        _write(folder / f"{split}.jsonl.gz", rows)
 
 
 def grow_reviews(name: str, seed: int) -> dict[str, list[Row]]:

@@ -65,8 +65,8 @@ def test_labels_are_balanced(name: str, part: str) -> None:
 def test_together_they_are_small() -> None:
     folders = [bundled(name) for name in BUNDLED]
     sizes = [file.stat().st_size for file in folders[0].parent.rglob("*") if file.is_file()]
-    assert len(sizes) == 3 * len(BUNDLED)  # two parts and a list of words
-    assert sum(sizes) < 1_000_000
+    assert len(sizes) == 3 * len(BUNDLED) - 1  # two parts and a list of words; phrases share one
+    assert sum(sizes) < 1_200_000
 
 
 @pytest.mark.parametrize("name", REVIEWS)
