@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
 import numpy as np
@@ -16,13 +16,7 @@ from torch import Tensor
 
 from seqpipe.components._protection import HOLDERS, Protection, plain
 from seqpipe.components._search import SearchRecipe
-from seqpipe.components._stage import (
-    CodecRecipe,
-    Lessons,
-    Stage,
-    read_defaults,
-    set_extension,
-)
+from seqpipe.components._stage import CodecRecipe, Lessons, Stage, read_defaults, set_extension
 from seqpipe.components._translation import Source, Translation, joined, spelled
 from seqpipe.components._units import (
     DOC,
@@ -39,6 +33,7 @@ from seqpipe.search.state import Found
 from seqpipe.text.bpe_dropout import BpeDropout
 from seqpipe.text.codec import EOS, Codec, Ids
 from seqpipe.text.rows import Rows
+from seqpipe.text.shortlist import Shortlist
 
 
 @Language.factory(
@@ -60,6 +55,7 @@ def make_translator(
     copy_unknown: bool,
     protect: List[str],
     bpe_dropout: float,
+    shortlist: int,
     longest: int,
     batches: Dict[str, int],
     device: str,
@@ -78,6 +74,7 @@ def make_translator(
         copy_unknown=copy_unknown,
         protect=protect,
         bpe_dropout=bpe_dropout,
+        shortlist=shortlist,
         reads="text",
         longest=longest,
         batches=batches,
@@ -85,6 +82,8 @@ def make_translator(
         scorer=scorer,
     )
 
+
+_COUNTED = 50_000  # pairs that a shortlist is learned from: more of them change little
 
 Words = Sequence[int]  # the pieces of one word or more
 _NOTHING = Translation("", 0.0, [])
@@ -109,6 +108,7 @@ class TranslatorStage(Stage):
         copy_unknown: bool,
         protect: List[str],
         bpe_dropout: float,
+        shortlist: int,
         **shared: Any,
     ) -> None:
         super().__init__(vocab, model, name, cfg={}, **shared)
@@ -121,8 +121,11 @@ class TranslatorStage(Stage):
         self.copy_unknown = copy_unknown
         self.protection = Protection(protect)
         self.bpe_dropout = bpe_dropout
-        if target_codec is not None:
-            self.extras = {"target": "target.json"}
+        self.best = shortlist
+        self.shortlist: Optional[Shortlist] = None
+        files = {"target": "target.json", "shortlist": "shortlist.npy"}
+        kept = {"target": target_codec is not None, "shortlist": shortlist > 0}
+        self.extras = {name: file for name, file in files.items() if kept[name]}
         self._droppers: List[BpeDropout] = []  # made when they are first wanted
         self._docs_alone = self.unit == DOC
         self._whole = self.unit in (DOC, SENT, TOKEN)  # spans may overlap
@@ -130,10 +133,15 @@ class TranslatorStage(Stage):
             set_extension(field, Doc, Span, Token)
 
     def extra(self, name: str) -> bytes:
+        if name == "shortlist":
+            return cast(Shortlist, self.shortlist).to_bytes()
         return self._target().to_bytes()
 
     def load_extra(self, name: str, data: bytes) -> None:
-        self.target_codec = Codec.from_bytes(data)
+        if name == "shortlist":
+            self.shortlist = Shortlist.from_bytes(data)
+        else:
+            self.target_codec = Codec.from_bytes(data)
 
     @property
     def fields(self) -> List[str]:
@@ -198,11 +206,17 @@ class TranslatorStage(Stage):
         needed = self._held(ids)
         for row, place in zip(needed, places.tolist(), strict=True):
             row += required[place] if required else ()
+        begun = [prefix[place] for place in places.tolist()] if prefix else None
+        pieces = None
+        if self.shortlist is not None:
+            asked = [*(begun or ()), *(word for row in needed for word in row), [EOS]]
+            found = self.shortlist.of(ids.cpu().numpy(), besides=[*chain.from_iterable(asked)])
+            pieces = torch.from_numpy(found).to(ids.device)
         return (search or self.search).run(
             net,
-            net.begin(ids, lengths),
+            net.begin(ids, lengths, pieces),
             lengths=lengths,
-            prefix=[prefix[place] for place in places.tolist()] if prefix else None,
+            prefix=begun,
             required=needed,
             forbidden=forbidden,
         )
@@ -308,10 +322,11 @@ class TranslatorStage(Stage):
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         holders = HOLDERS if self.protection else ()
 
+        def pairs() -> Iterator[Tuple[str, str]]:
+            return (pair for example in get_examples() for pair in self.pairs(example))
+
         def texts(*sides: int) -> Iterator[str]:
-            for example in get_examples():
-                for pair in self.pairs(example):
-                    yield from (pair[side] for side in sides)
+            return (pair[side] for pair in pairs() for side in sides)
 
         def learned(recipe: CodecRecipe, path: Optional[str], *sides: int) -> Codec:
             return Codec.load(path) if path else recipe.train(texts(*sides), reserved=holders)
@@ -321,8 +336,14 @@ class TranslatorStage(Stage):
         else:
             self.codec = learned(self.recipe, tokenizer, 0)
             self.target_codec = learned(self.target_recipe, target_tokenizer, 1)
+        self.shortlist = self._shortlisted(list(islice(pairs(), _COUNTED))) if self.best else None
         self.shim.open(**self.sizes())
         self.model.set_dim("nO", len(self._target()), force=True)
+
+    def _shortlisted(self, pairs: Sequence[Tuple[str, str]]) -> Shortlist:
+        sources = self._codec().encode([source for source, _ in pairs])
+        targets = self._target().encode([target for _, target in pairs])
+        return Shortlist.learn(sources, targets, size=len(self._codec()), best=self.best)
 
     def pairs(self, example: Example) -> List[Tuple[str, str]]:
         """What there is to learn: of units that say what becomes of them, else of the doc."""

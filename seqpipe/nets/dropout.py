@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -14,8 +15,7 @@ class Locked(nn.Dropout):
         """(B, S, D) to (B, S, D)."""
         if not (self.training and self.p):
             return x
-        kept = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - self.p)
-        return x * kept.div_(1 - self.p)
+        return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), self.p)
 
 
 class Fixed(Locked):

@@ -47,7 +47,7 @@ class Translator(nn.Module):
         self.embedded = Fixed(embedding_dropout)
         self.gaps = Gaps(piece_dropout, piece=unknown)
         self.label_smoothing = label_smoothing
-        self._stepper: Derived[Stepper] = Derived()
+        self._ready: Derived[_Ready] = Derived()
 
     def read(self, ids: Tensor, lengths: Tensor) -> Memory:
         """What is remembered of source rows (B, S)."""
@@ -55,7 +55,7 @@ class Translator(nn.Module):
         return self.decoder.remember(self.dropout(self.encoder(x, lengths)), lengths)
 
     def forward(self, ids: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The vectors (B, T, D) each target piece is told from, and where attention lay (B, T, S)."""
+        """What each target piece is told from (B, T, D), and where attention lay (B, T, S)."""
         written = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=BEGIN)  # (B, T)
         x = self.embedded(_vectors(self.target, self.gaps(written)))
         vectors, weights = self.decoder(x, self.read(ids, lengths))
@@ -78,18 +78,19 @@ class Translator(nn.Module):
     def begin(self, ids: Tensor, lengths: Tensor, shortlist: Tensor | None = None) -> Writing:
         """What writing begins with; `shortlist` (V',), ascending, are the only pieces to be
         written."""
-        carried = self._folded().begin(self.read(ids, lengths))
-        weight: Tensor = self._weight()
-        bias: Tensor = self.bias
-        if shortlist is not None:
-            weight, bias = weight[shortlist], bias[shortlist]
-        return Writing(carried, shortlist, weight, bias)
+        ready = self._ready_to_write()
+        carried = ready.stepper.begin(self.read(ids, lengths))
+        if shortlist is None:
+            return Writing(carried, None, ready.weight, self.bias)
+        weight = ready.weight.index_select(1, shortlist)
+        return Writing(carried, shortlist, weight, self.bias[shortlist])
 
     def step(self, tokens: Tensor, writing: Writing) -> tuple[Tensor, Tensor, Writing]:
         """From one piece a row (R,) to scores before softmax (R, V), the attention (R, S) and what
         to go on with."""
-        vectors, attention, carried = self._folded().step(tokens, writing.carried)
-        scores = F.linear(vectors, writing.weight, writing.bias)
+        stepper = self._ready_to_write().stepper
+        vectors, attention, carried = stepper.step(tokens, writing.carried)
+        scores = torch.addmm(writing.bias, vectors, writing.weight)
         return scores, attention, replace(writing, carried=carried)
 
     def _targets(self) -> Tensor:
@@ -101,9 +102,14 @@ class Translator(nn.Module):
         """What each piece is told by: (V, D)."""
         return (self.output or self.target).weight
 
-    def _folded(self) -> Stepper:
-        weights = (*self.decoder.parameters(), self.target.weight)
-        return self._stepper.of(weights, lambda: Stepper(self.decoder, self._targets()))
+    def _ready_to_write(self) -> _Ready:
+        weights = (*self.decoder.parameters(), self.target.weight, self._weight())
+        return self._ready.of(weights, self._made_ready)
+
+    def _made_ready(self) -> _Ready:
+        with torch.no_grad():
+            stepper = Stepper(self.decoder, self._targets())
+            return _Ready(stepper, self._weight().t().contiguous())
 
 
 def _table(pieces: int, width: int) -> nn.Embedding:
@@ -120,12 +126,20 @@ def _vectors(table: nn.Embedding, ids: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """What writing takes besides the weights."""
+
+    stepper: Stepper
+    weight: Tensor  # (D, V) as a product is fastest with
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Writing:
     """What goes from step to step."""
 
     carried: Carried
     pieces: Tensor | None  # (V',) those that the columns of the scores stand for; None: all
-    weight: Tensor  # (V', D) of the output
+    weight: Tensor  # (D, V') of the output
     bias: Tensor  # (V',)
 
     def pick(self, rows: Tensor) -> Writing:

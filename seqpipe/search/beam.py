@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from seqpipe.errors import SettingError
-from seqpipe.search.logits import CLOSED, Bend, Transform, with_least
+from seqpipe.search.logits import Bend, Transform, with_least
 from seqpipe.search.ranking import LACKING, Ends, Penalties, Ranking
 from seqpipe.search.required import Progress, before_all, in_turn
-from seqpipe.search.state import Columns, Found, History, Net, Prefix, S, first_tokens
+from seqpipe.search.state import CLOSED, Columns, Found, History, Net, Prefix, S, first_tokens
 from seqpipe.search.stops import Limits
 from seqpipe.search.top import top
 from seqpipe.search.trace import Trace

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,10 +10,9 @@ import torch
 from torch import Tensor
 
 from seqpipe.errors import SettingError
-from seqpipe.search.state import Columns
+from seqpipe.search.state import CLOSED, Columns
 from seqpipe.search.top import top
 
-CLOSED = -math.inf
 # So many columns often hold the mass asked for, and are found sooner than all are sorted.
 _FEW = (64, 1024)
 
@@ -138,7 +136,7 @@ class NoRepeat:
         runs = so_far.unfold(1, self.n, 1)  # (R, T - n + 1, n)
         last = so_far[:, so_far.shape[1] - self.n + 1 :]  # (R, n - 1)
         same = (runs[:, :, :-1] == last[:, None]).all(dim=2)
-        return columns.put(scores, runs[:, :, -1].masked_fill(~same, -1), CLOSED)
+        return columns.close(scores, runs[:, :, -1].masked_fill(~same, -1))
 
 
 class Forbidden:
@@ -158,7 +156,7 @@ class Forbidden:
         # what is too short for a word is filled up with what is no token of any
         tail = torch.nn.functional.pad(tail, (self._longest - tail.shape[1], 0), value=-2)
         there = ((heads == tail[:, None]) | (heads == -1)).all(dim=2)  # (R, W)
-        return columns.put(scores, torch.where(there, last, -1), CLOSED)
+        return columns.close(scores, torch.where(there, last, -1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +169,7 @@ class AtLeast:
     def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
         if so_far.shape[1] >= self.least:
             return scores
-        return columns.put(scores, so_far.new_full((len(scores), 1), self.end), CLOSED)
+        return columns.close(scores, so_far.new_full((len(scores), 1), self.end))
 
 
 class Bend:

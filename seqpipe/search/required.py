@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.errors import SettingError
-from seqpipe.search.logits import CLOSED
-from seqpipe.search.state import Columns
+from seqpipe.search.state import CLOSED, Columns
 from seqpipe.search.top import top
 
 
@@ -97,7 +96,7 @@ class Progress:
     def without_end(self, scores: Tensor, end: int) -> Tensor:
         """The scores (M, V), the end closed for those that lack a word."""
         early = torch.where(self.lacking > 0, end, -1)[:, None]
-        return self.words.columns.put(scores, early, CLOSED)
+        return self.words.columns.close(scores, early)
 
     def joined(self, best: Tensor, columns: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         """The best of the scores (M, V) and their columns (M, K), those that bring hypotheses

@@ -15,6 +15,9 @@ from seqpipe.errors import SettingError
 
 S = TypeVar("S", bound="State")
 
+# The score of what may not be said.
+CLOSED = -torch.inf
+
 
 class State(Protocol):
     """What a net keeps of each row between two steps; never changed in place."""
@@ -53,7 +56,7 @@ class Found:
     # Whether the end was reached; else a limit, a stop or transforms that left nothing cut it.
     ended: bool
     attention: NDArray[Any] | None  # (T, S)
-    # What a beam orders its results by: the score as transforms and penalties leave it.
+    # What a beam orders its results by, with transforms and penalties; elsewhere the score.
     rank: float
 
 
@@ -77,15 +80,15 @@ class Columns:
         """The scores (R, N) of these pieces (R, N); of one without a column, any."""
         return scores.gather(1, self.of(pieces).clamp(min=0))
 
-    def put(self, scores: Tensor, pieces: Tensor, values: Tensor | float) -> Tensor:
-        """The scores (R, V) with others for these pieces (R, N), -1 for none."""
+    def put(self, scores: Tensor, pieces: Tensor, values: Tensor) -> Tensor:
+        """The scores (R, V) with others (R, N) for these pieces (R, N), -1 for none."""
         columns, width = self.of(pieces), scores.shape[1]
-        # a column more takes what has no place
-        wider = nn.functional.pad(scores, (0, 1))
-        columns = columns.masked_fill(columns < 0, width)
-        if isinstance(values, Tensor):
-            return wider.scatter_(1, columns, values)[:, :width]
-        return wider.scatter_(1, columns, values)[:, :width]
+        wider = nn.functional.pad(scores, (0, 1))  # a column more takes what has no place
+        return wider.scatter_(1, columns.masked_fill(columns < 0, width), values)[:, :width]
+
+    def close(self, scores: Tensor, pieces: Tensor) -> Tensor:
+        """The scores (R, V) without these pieces (R, N), -1 for none."""
+        return self.put(scores, pieces, scores.new_full(pieces.shape, CLOSED))
 
     def must_have(self, pieces: Sequence[int], setting: str) -> None:
         """A piece that cannot be said cannot be asked for."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from seqpipe.search.state import CLOSED
+
 
 def top(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """The best scores and their columns, both (R, most), best first, of equals the first; which
@@ -15,7 +17,7 @@ def top(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
     # `topk` takes any of equals: one more shows where there are some on either side of the edge
     values, columns = scores.topk(most + 1, dim=1)
     columns, edge = columns[:, :most], values[:, most - 1]
-    tied = ((values[:, most] == edge) & (edge > -torch.inf)).nonzero().squeeze(1)
+    tied = ((values[:, most] == edge) & (edge > CLOSED)).nonzero().squeeze(1)
     if len(tied):
         columns[tied] = _first_of_equals(scores[tied], edge[tied], most)
     columns = columns.sort(dim=1).values

@@ -10,8 +10,18 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from seqpipe.search.logits import CLOSED, Bend, Transform, with_least
-from seqpipe.search.state import Columns, Found, History, Net, Prefix, S, first_tokens, found_of
+from seqpipe.search.logits import Bend, Transform, with_least
+from seqpipe.search.state import (
+    CLOSED,
+    Columns,
+    Found,
+    History,
+    Net,
+    Prefix,
+    S,
+    first_tokens,
+    found_of,
+)
 from seqpipe.search.stops import Limits
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
 
 from seqpipe.errors import SettingError
 from seqpipe.text.codec import Codec, Ids
-from seqpipe.text.units import SPECIALS, Memo
+from seqpipe.text.units import KEPT, SPECIALS, Memo, well_formed
 
 VARIANTS = 32  # of a word: drawn once, so that an epoch costs a look-up a word
 
@@ -45,11 +46,11 @@ class BpeDropout:
 
     def encode(self, text: str, chance: np.random.Generator) -> Ids:
         """The ids of one text, cut as chance has it."""
-        words = list(self._words(text))
+        words = list(self._words(well_formed(text)))
         if not words:
             return np.zeros(0, np.int32)
         which = chance.integers(VARIANTS, size=len(words)).tolist()
-        return np.concatenate([self._variants[w][i] for w, i in zip(words, which, strict=True)])
+        return np.concatenate([self._variant(w, i) for w, i in zip(words, which, strict=True)])
 
     def _words(self, text: str) -> Iterator[str]:
         for part in self._reserved.split(text) if self._reserved else [text]:
@@ -57,6 +58,13 @@ class BpeDropout:
                 yield part
             else:
                 yield from (word for word, _ in self._splitter.pre_tokenize_str(part))
+
+    def _variant(self, word: str, which: int) -> Ids:
+        if len(word) <= KEPT:
+            return self._variants[word][which]
+        # a sentence without spaces hardly comes twice: the others would be drawn for nothing
+        seed = [self._seed, crc32(word.encode()), which]
+        return self._cut(word, np.random.default_rng(seed))
 
     def _draw(self, word: str) -> list[Ids]:
         """Each word by a chance of its own: in whatever order words come, they get the same."""
@@ -67,12 +75,11 @@ class BpeDropout:
         pieces = [word] if word in self._own else list(word)
         while len(pieces) > 1:
             dropped = chance.random(len(pieces) - 1) < self._rate
+            pairs = enumerate(pairwise(pieces))
             open_ = [
                 (self._ranks[pair], at)
-                for at, (pair, out) in enumerate(
-                    zip(zip(pieces, pieces[1:], strict=False), dropped.tolist(), strict=True)
-                )
-                if not out and pair in self._ranks
+                for at, pair in pairs
+                if not dropped[at] and pair in self._ranks
             ]
             if not open_:
                 break

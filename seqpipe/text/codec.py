@@ -164,7 +164,8 @@ class Codec:
         if unknown is not None:
             parts = [t if id == UNK else p for p, id, t in zip(parts, ids, unknown, strict=True)]
         if self.unit == "word":
-            parts = [f" {part}" if part and i else part for i, part in enumerate(parts)]
+            first = next((i for i, part in enumerate(parts) if part), 0)
+            parts = [f" {part}" if part and i > first else part for i, part in enumerate(parts)]
         ends = np.cumsum([0, *map(len, parts)])
         starts = ends[:-1] + [part.startswith(" ") and len(part) > 1 for part in parts]
         return Spelled("".join(parts), np.stack([starts, ends[1:]], axis=1).astype(np.int32))

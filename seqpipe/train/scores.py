@@ -66,7 +66,8 @@ def score_texts(
         raise SettingError("tokenize", tokenize, f"auto or one of {', '.join(BLEU.TOKENIZERS)}")
     bleu, chrf = BLEU(tokenize=tokenize, lowercase=lowercase), CHRF(lowercase=lowercase)
     found = {"bleu": bleu, "chrf": chrf}
-    scores = {n: one.corpus_score(said, [gold]).score / 100 for n, one in found.items()}
+    # of equal texts the logarithms sum up to a little more than all
+    scores = {n: min(one.corpus_score(said, [gold]).score / 100, 1.0) for n, one in found.items()}
     signatures = {f"{n}_signature": str(one.get_signature()) for n, one in found.items()}
     return {**scores, **signatures}
 
@@ -75,7 +76,7 @@ def _tokenize_like(texts: Sequence[str]) -> str:
     """sacrebleu's way for the script of the texts: those without spaces have no words to count."""
     letters = [letter for text in texts for letter in text if letter.isalpha()]
     spaceless = sum(map(bool, map(_SPACELESS.match, letters)))
-    if 2 * spaceless < len(letters):
+    if 2 * spaceless <= len(letters):
         return "13a"
     han = sum(map(bool, map(_HAN.match, letters)))
-    return "zh" if han > 0.9 * len(letters) else "char"
+    return "zh" if han > 0.9 * spaceless else "char"  # Japanese and Thai are more than Han
