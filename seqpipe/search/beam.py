@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.errors import SettingError
-from seqpipe.search.logits import Bend, Transform, with_least
+from seqpipe.search.logits import Bend, Transform
 from seqpipe.search.ranking import LACKING, Ends, Penalties, Ranking
 from seqpipe.search.required import Progress, before_all, in_turn
 from seqpipe.search.state import CLOSED, Columns, Found, History, Net, Prefix, S, first_tokens
@@ -54,7 +54,6 @@ class Candidates:
     columns: Tensor
     totals: Tensor  # -inf for what is none
     scores: Tensor  # the net's own log-probabilities
-    stuck: Tensor  # (R,) with nothing left to say
 
 
 @torch.inference_mode()
@@ -124,7 +123,7 @@ class _Search:
         rows, device = len(begin), begin.device
         self.columns, self.width, self.end, self.limits = columns, width, end, limits
         self.penalties, self.margin = penalties, margin
-        self.bend = Bend(with_least(transforms, limits.least, end), columns)
+        self.bend = Bend(transforms, columns, least=limits.least, end=end)
         self.forced = Prefix(prefix, columns, rows=rows, device=device)
         self.history = History(rows, device, kept=bool(self.bend) or limits.stop is not None)
         self.trace = Trace()
@@ -144,7 +143,7 @@ class _Search:
         parents, chosen = self._chosen(candidates, self._covered(attention))
         self.history.pick(parents)
         self.history.add(chosen.tokens)
-        kept = self._settled(chosen, candidates.stuck[parents])
+        kept = self._settled(chosen)
         self.trace.add(parents, chosen.tokens, attention, kept)
         self.history.pick(kept)
         self.live = chosen.pick(kept)
@@ -163,26 +162,21 @@ class _Search:
             totals = totals.masked_fill(must >= 0, CLOSED)
             columns[:, :1] = torch.where(must < 0, columns[:, :1], must)
             totals[:, :1] = torch.where(must < 0, totals[:, :1], given.gather(1, columns[:, :1]))
-        stuck = (totals == CLOSED).all(dim=1)
-        totals[:, 0].masked_fill_(stuck, 0.0)
         totals = totals + self.live.totals[:, None]
-        return Candidates(columns, totals, given.gather(1, columns), stuck)
+        return Candidates(columns, totals, given.gather(1, columns))
 
     def _chosen(self, candidates: Candidates, covered: Tensor | None) -> tuple[Tensor, Hypotheses]:
         """The best of all that each row could go on with, and the rows of the step that they
         continue (M,)."""
         progress = self.live.progress
         homes, slots, parents, which = self._places(candidates)
-        stuck = candidates.stuck[parents]
-        columns = candidates.columns[parents, which]
-        tokens = self.columns.pieces(columns).masked_fill(stuck, self.end)
-        scores = candidates.scores[parents, which].masked_fill(stuck, 0.0)
+        tokens = self.columns.pieces(candidates.columns[parents, which])
         chosen = Hypotheses(
             homes,
             slots,
             tokens,
             candidates.totals[parents, which],
-            self.live.scores[parents] + scores,
+            self.live.scores[parents] + candidates.scores[parents, which],
             None if covered is None else covered[parents],
             progress if progress is None else progress.pick(parents).advance(tokens),
         )
@@ -231,7 +225,7 @@ class _Search:
         now = attention.float()
         return now if before is None else now + before[:, : now.shape[1]]
 
-    def _settled(self, chosen: Hypotheses, stuck: Tensor) -> Tensor:
+    def _settled(self, chosen: Hypotheses) -> Tensor:
         """The ends among the chosen are ranked; gives the places (R',) of those that go on."""
         homes = chosen.homes
         ended = chosen.tokens == self.end
@@ -249,7 +243,7 @@ class _Search:
                     choices=places,
                     ranks=self._ranks(ends),
                     scores=ends.scores,
-                    ended=(ended & ~stuck)[places],
+                    ended=ended[places],
                 )
             )
         attainable = self.penalties.attainable(chosen.totals, self.limits.longest(homes))

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from seqpipe.errors import SettingError
 from seqpipe.search.state import CLOSED, Columns
-from seqpipe.search.top import top
 
 # So many columns often hold the mass asked for, and are found sooner than all are sorted.
 _FEW = (64, 1024)
@@ -40,7 +39,7 @@ class Temperature:
 
 @dataclass(frozen=True, slots=True)
 class TopK:
-    """The k best alone (Fan et al. 2018, "Hierarchical Neural Story Generation")."""
+    """The k best and their equals (Fan et al. 2018, "Hierarchical Neural Story Generation")."""
 
     k: int
 
@@ -49,14 +48,14 @@ class TopK:
             raise SettingError("top_k", self.k, "a whole number from 1 on")
 
     def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
-        best, places = top(scores, self.k)
-        return torch.full_like(scores, CLOSED).scatter_(1, places, best)
+        best = scores.topk(min(self.k, scores.shape[1]), dim=1).values
+        return scores.masked_fill(scores < best[:, -1:], CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
 class TopP:
-    """The fewest best that hold so much of the mass (Holtzman et al. 2020, "The Curious Case of
-    Neural Text Degeneration")."""
+    """The fewest best that hold so much of the mass, and their equals (Holtzman et al. 2020, "The
+    Curious Case of Neural Text Degeneration")."""
 
     p: float
 
@@ -64,13 +63,14 @@ class TopP:
         _check_share("top_p", self.p)
 
     def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
-        return _with_mass(scores, scores, self.p)
+        chances = scores.softmax(dim=1)
+        return _with_mass(scores, chances, chances, self.p)
 
 
 @dataclass(frozen=True, slots=True)
 class Typical:
-    """The fewest that hold so much of the mass and tell about as much as is to be expected (Meister
-    et al. 2023, "Locally Typical Sampling")."""
+    """Those that tell about as much as is to be expected: the fewest that hold so much of the mass,
+    and their equals (Meister et al. 2023, "Locally Typical Sampling")."""
 
     mass: float
 
@@ -81,7 +81,7 @@ class Typical:
         told = -scores.log_softmax(dim=1)
         chances = (-told).exp()
         entropy = (chances * told).masked_fill(chances == 0, 0).sum(dim=1, keepdim=True)
-        return _with_mass(scores, -(told - entropy).abs(), self.mass)
+        return _with_mass(scores, -(told - entropy).abs(), chances, self.mass)
 
 
 def _check_share(setting: str, value: float) -> None:
@@ -89,18 +89,16 @@ def _check_share(setting: str, value: float) -> None:
         raise SettingError(setting, value, "a number above 0, at most 1")
 
 
-def _with_mass(scores: Tensor, by: Tensor, mass: float) -> Tensor:
-    """The highest columns `by` (R, V), down to the one that completes the mass."""
-    chances = scores.softmax(dim=1)
-    for count in (*_FEW, scores.shape[1]):
-        _, order = top(by, count)
-        there = chances.gather(1, order).cumsum(dim=1)
-        if bool((there[:, -1] >= mass).all()):
+def _with_mass(scores: Tensor, by: Tensor, chances: Tensor, mass: float) -> Tensor:
+    """The highest `by` (R, V), down to the one that completes the mass."""
+    width = scores.shape[1]
+    for count in (*(few for few in _FEW if few * 4 < width), width):
+        highest, order = by.topk(count, dim=1)
+        held = chances.gather(1, order).cumsum(dim=1)
+        if count == width or bool((held[:, -1] >= mass).all()):
             break
-    within = there.roll(1, dims=1) < mass
-    within[:, 0] = True
-    kept = scores.gather(1, order).masked_fill(~within, CLOSED)
-    return torch.full_like(scores, CLOSED).scatter_(1, order, kept)
+    last = (held < mass).sum(dim=1, keepdim=True).clamp(max=count - 1)
+    return scores.masked_fill(by < highest.gather(1, last), CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,20 +173,24 @@ class AtLeast:
 class Bend:
     """All transforms of a search, one after the other; false when there are none."""
 
-    def __init__(self, transforms: Sequence[Transform], columns: Columns) -> None:
-        self._transforms = transforms
+    def __init__(
+        self, transforms: Sequence[Transform], columns: Columns, *, least: int, end: int
+    ) -> None:
+        # the first of all: what others pick out must not be an end that is closed
+        shortest = [AtLeast(least, end)] if least else []
+        self._transforms = [*shortest, *transforms]
         self._columns = columns
+        self._end = columns.of(torch.tensor([end]))
 
     def __bool__(self) -> bool:
         return bool(self._transforms)
 
     def __call__(self, scores: Tensor, so_far: Tensor) -> Tensor:
+        bent = scores
         for transform in self._transforms:
-            scores = transform(scores, so_far, self._columns)
-        return scores
-
-
-def with_least(transforms: Sequence[Transform], least: int, end: int) -> list[Transform]:
-    """The shortest length is a transform like others; it comes first, lest what others pick out be
-    an end that is closed."""
-    return [AtLeast(least, end), *transforms] if least else [*transforms]
+            bent = transform(bent, so_far, self._columns)
+        stuck = bent.amax(dim=1, keepdim=True) == CLOSED
+        if stuck.any():  # nothing is left to say but the end
+            bent = bent.clone()
+            bent[:, self._end] = torch.where(stuck, scores[:, self._end], bent[:, self._end])
+        return bent

@@ -19,15 +19,25 @@ class Draw:
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self._seeds = _mixed(torch.tensor([_signed(seed) for seed in seeds], dtype=torch.long))
+        self._drawn = torch.zeros(0, len(seeds))
+        self._first = 0
 
     def __call__(self, scores: Tensor, places: Tensor, step: int) -> Tensor:
-        self._seeds = self._seeds.to(places.device)
-        drawn = _chance(self._seeds[places], step)[:, None]
+        drawn = self._at(step, places.device).index_select(0, places)[:, None]
         mass = scores.softmax(dim=1).cumsum(dim=1, dtype=torch.float64)  # (R, V)
         # the first that reaches beyond, which no column without mass does
-        chosen = torch.searchsorted(mass, drawn * mass[:, -1:], right=True)
-        # beyond the last where all are closed
-        return chosen.clamp_(max=scores.shape[1] - 1).squeeze(1)
+        return torch.searchsorted(mass, drawn * mass[:, -1:], right=True)[:, 0]
+
+    def _at(self, step: int, device: torch.device) -> Tensor:
+        """What all rows (N,) draw at a step; of several steps at once, as that costs no more."""
+        if not self._first <= step < self._first + len(self._drawn):
+            steps = [_signed((step + i + 1) * _STEP) for i in range(_AT_ONCE)]
+            self._first = step
+            self._drawn = _chance(self._seeds + torch.tensor(steps)[:, None]).to(device)
+        return self._drawn[step - self._first]
+
+
+_AT_ONCE = 64
 
 
 def _signed(number: int) -> int:
@@ -40,10 +50,10 @@ _STEP = 0x9E3779B97F4A7C15
 _FACTORS = ((30, _signed(0xBF58476D1CE4E5B9)), (27, _signed(0x94D049BB133111EB)))
 
 
-def _chance(seeds: Tensor, step: int) -> Tensor:
-    """Numbers in [0, 1), float64, the same on every device and in every batch."""
+def _chance(counters: Tensor) -> Tensor:
+    """Numbers in [0, 1), float64, the same on every machine."""
     # 48 bits are fine enough, and so far below one that no product rounds up to the whole mass
-    return _shifted(_mixed(seeds + _signed((step + 1) * _STEP)), 16).double() * 2.0**-48
+    return _shifted(_mixed(counters), 16).double() * 2.0**-48
 
 
 def _mixed(bits: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class Found:
     tokens: list[int]
     # The sum of the log-probabilities that the net gave to all tokens and to the end.
     score: float
-    # Whether the end was reached; else a limit, a stop or transforms that left nothing cut it.
+    # Whether the end was reached; else a limit or a stop cut it.
     ended: bool
     attention: NDArray[Any] | None  # (T, S)
     # What a beam orders its results by, with transforms and penalties; elsewhere the score.

@@ -10,9 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from seqpipe.search.logits import Bend, Transform, with_least
+from seqpipe.search.logits import Bend, Transform
 from seqpipe.search.state import (
-    CLOSED,
     Columns,
     Found,
     History,
@@ -38,7 +37,6 @@ class Written:
     places: Tensor  # (R,) of the rows still open, in the batch that began
     tokens: Tensor  # (R,)
     scores: Tensor  # (R,) the net's own log-probabilities
-    ended: Tensor  # (R,) by the net's word; False where transforms left nothing to say
     attention: Tensor | None  # (R, S)
 
 
@@ -61,7 +59,7 @@ def walk(
     columns = Columns(state.pieces)
     columns.must_have([end], "end")
     forced = Prefix(prefix, columns, rows=rows, device=tokens.device)
-    bend = Bend(with_least(transforms, limits.least, end), columns)
+    bend = Bend(transforms, columns, least=limits.least, end=end)
     history = History(rows, tokens.device, kept=bool(bend) or limits.stop is not None)
     places = torch.arange(rows, device=tokens.device)
     for length in count(1) if rows else ():
@@ -69,17 +67,13 @@ def walk(
         given = step.scores.log_softmax(dim=1, dtype=torch.float32)  # (R, V)
         scores = bend(given, history.so_far) if bend else given
         chosen = choose(scores, places, length - 1)
-        stuck = scores.gather(1, chosen[:, None]).squeeze(1) == CLOSED
         if length <= forced.longest:
             must = forced.at(places, length - 1)
             chosen = torch.where(must < 0, chosen, must)
-            stuck &= must < 0
-        own = given.gather(1, chosen[:, None]).squeeze(1)
-        tokens = columns.pieces(chosen).masked_fill(stuck, end)
-        ended = tokens == end
+        tokens = columns.pieces(chosen)
         history.add(tokens)
-        yield Written(places, tokens, own.masked_fill(stuck, 0.0), ended & ~stuck, step.attention)
-        done = ended | limits.reached(places, history.so_far, length, forced.lengths)
+        yield Written(places, tokens, given.gather(1, chosen[:, None])[:, 0], step.attention)
+        done = limits.reached(places, history.so_far, length, forced.lengths) | (tokens == end)
         state = step.state
         if done.any():
             kept = (~done).nonzero().squeeze(1)
@@ -94,16 +88,18 @@ def collect(steps: Iterable[Written], *, rows: int, end: int) -> list[Found]:
     written = list(steps)
     if not written:
         return []
-    device = written[0].tokens.device
-    tokens = torch.full((rows, len(written)), end, device=device)
-    scores = torch.zeros(rows, dtype=torch.float64, device=device)
-    ended = torch.zeros(rows, dtype=torch.bool, device=device)
+    places = torch.cat([step.places for step in written])
+    times = torch.cat([torch.full_like(step.places, i) for i, step in enumerate(written)])
+    tokens = torch.full((rows, len(written)), end, device=places.device)
+    said = torch.cat([step.tokens for step in written])
+    tokens[places, times] = said
+    scores = torch.zeros(rows, dtype=torch.float64, device=places.device)
+    scores.index_add_(0, places, torch.cat([step.scores for step in written]).double())
     first = written[0].attention  # (N, S), the widest of all
     looked = None if first is None else first.new_zeros(rows, len(written), first.shape[1])
     for i, step in enumerate(written):
-        tokens[step.places, i] = step.tokens
-        scores[step.places] += step.scores
-        ended[step.places] = step.ended
         if looked is not None and step.attention is not None:
             looked[step.places, i, : step.attention.shape[1]] = step.attention
+    ended = torch.zeros(rows, dtype=torch.bool, device=places.device)
+    ended[places[said == end]] = True
     return found_of(tokens, end, scores=scores, ended=ended, attention=looked)

@@ -94,13 +94,13 @@ def test_cut_by_a_stop() -> None:
     assert tokens_of(found) == [[B, A], [A, B, A]]
 
 
-def test_where_nothing_is_left_to_say_a_row_is_cut() -> None:
+@pytest.mark.parametrize("width", [1, 4])
+def test_where_nothing_else_is_left_to_say_a_row_ends(width: int) -> None:
     table = Table(lambda line: [0, 0, 0, 0.2, 0.5, 0.3])
     transforms = [NoRepeat(1), Forbidden([[END]])]
-    for width in (1, 4):
-        (found,) = run(table, no_lines(), transforms=transforms, beam=width)
-        assert found[0].tokens == [A, B] and not found[0].ended
-        assert math.exp(found[0].score) == pytest.approx(0.15)
+    (found,) = run(table, no_lines(), transforms=transforms, beam=width)
+    assert found[0].tokens == [A, B] and found[0].ended
+    assert math.exp(found[0].score) == pytest.approx(0.5 * 0.3 * 0.2)
 
 
 @pytest.mark.parametrize("nbest", [0, 4])
