@@ -353,3 +353,136 @@ def test_a_codec_that_another_version_has_cut_is_read_and_goes_the_long_way() ->
     assert older.unit == "word"
     assert [ids.tolist() for ids in older.encode(["a b-c"])] == [[1, 4]]
     assert older.align("a b-c").ids.tolist() == [1, 4]
+
+
+# Texts made of ids ------------------------------------------------------------------------------
+
+
+@given(text=anything)
+def test_what_is_spelled_is_what_is_decoded(codec: Codec, text: str) -> None:
+    (ids,) = codec.encode([text])
+    assert codec.spell(ids).text == codec.decode(ids)
+
+
+@given(ids=st.lists(st.integers(0, 200), max_size=20))
+def test_any_ids_are_spelled_as_they_are_decoded(codec: Codec, ids: list[int]) -> None:
+    """Characters broken off and specials anywhere, as an untrained net writes them."""
+    ids = [id % len(codec) for id in ids]
+    spelled = codec.spell(ids)
+    assert spelled.text == codec.decode(ids)
+    starts, ends = spelled.offsets.T.tolist()
+    assert spelled.offsets.shape == (len(ids), 2) and spelled.offsets.dtype == np.int32
+    assert all(a <= b for a, b in zip([0, *ends], starts, strict=False))
+    assert all(a <= b <= len(spelled.text) for a, b in zip(starts, ends, strict=True))
+    covered = {i for a, b in zip(starts, ends, strict=True) for i in range(a, b)}
+    assert {spelled.text[i] for i in range(len(spelled.text)) if i not in covered} <= {" "}
+
+
+def parts_of(codec: Codec, ids: list[int], unknown: list[str] | None = None) -> list[str]:
+    spelled = codec.spell(ids, unknown)
+    return [spelled.text[a:b] for a, b in spelled.offsets.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("unit", "text", "parts"),
+    [
+        ("word", "the food  was COLD", ["the", "food", "was", "cold"]),
+        ("word", "房间 不行", ["房", "间", "不", "行"]),
+        ("char", "a bad", ["a", " ", "b", "a", "d"]),
+        ("char", "房间 不", ["房", "间", " ", "不"]),
+    ],
+)
+def test_each_piece_is_found_in_the_text_it_became(unit: str, text: str, parts: list[str]) -> None:
+    codec = Codec.train([*TEXTS, text], unit=unit)  # type: ignore[arg-type]
+    assert parts_of(codec, codec.encode([text])[0].tolist()) == parts
+
+
+def test_the_space_before_a_word_counts_to_no_piece() -> None:
+    codec = Codec.train(["low lower lowest"] * 9, unit="bpe", size=270)
+    (ids,) = codec.encode(["lowest low   low "])
+    pieces = [codec.piece(id) for id in ids.tolist()]
+    assert pieces[-5:] == ["Ġlow", "Ġ", "Ġ", "Ġlow", "Ġ"]
+    assert parts_of(codec, ids.tolist())[-5:] == ["low", " ", " ", "low", " "]
+
+
+@pytest.mark.parametrize("unit", ["bpe", "unigram"])
+def test_a_character_of_several_pieces_belongs_to_the_last(unit: Unit) -> None:
+    codec = Codec.train(["abc"] * 9, unit=unit, size=262)
+    (ids,) = codec.encode(["aé👍b"])
+    assert len(ids) == 1 + 2 + 4 + 1
+    assert parts_of(codec, ids.tolist()) == ["a", "", "é", "", "", "", "👍", "b"]
+    broken = ids.tolist()[:5]
+    assert codec.spell(broken).text == codec.decode(broken) == "aé\ufffd"
+    assert parts_of(codec, broken) == ["a", "", "é", "", "\ufffd"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "text", "expected"),
+    [
+        ("word", "the Zürich food", "the Zürich food"),
+        ("word", "Zürich food", "Zürich food"),
+        ("char", "a%b", "aZürichb"),
+    ],
+)
+def test_an_unknown_piece_gives_way_to_the_text_for_its_place(
+    unit: str, text: str, expected: str
+) -> None:
+    codec = Codec.train(["the food ab"], unit=unit)  # type: ignore[arg-type]
+    ids = codec.encode([text])[0].tolist()
+    assert ids.count(UNK) == 1
+    spelled = codec.spell(ids, ["Zürich"] * len(ids))
+    assert spelled.text == expected
+    start, end = spelled.offsets[ids.index(UNK)].tolist()
+    assert spelled.text[start:end] == "Zürich"
+    assert "Zürich" not in codec.spell(ids).text
+    assert codec.spell(ids, [""] * len(ids)).text == codec.spell(ids).text == codec.decode(ids)
+
+
+def test_nothing_is_spelled_as_nothing(codec: Codec) -> None:
+    for ids in ([], [BOS, EOS, PAD]):
+        spelled = codec.spell(ids)
+        assert spelled.text == "" and spelled.offsets.tolist() == [[0, 0]] * len(ids)
+    assert codec.spell(np.zeros(0, np.int32), []).text == ""
+
+
+# Characters of their own ------------------------------------------------------------------------
+
+HOLDERS = ["\ue000", "\ue001"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_reserved_character_is_one_piece_wherever_it_stands(unit: Unit) -> None:
+    codec = Codec.train([*TEXTS, "\ue000 x\ue000"], unit=unit, size=400, reserved=HOLDERS)
+    assert codec.pieces()[-2:] == HOLDERS
+    text = "the\ue000food \ue001房\ue001\ue000间 \ue000."
+    ids = codec.encode([text])[0].tolist()
+    assert ids == codec.align(text).ids.tolist()
+    found = [codec.piece(id) for id in ids if codec.piece(id) in HOLDERS]
+    assert "".join(found) == "\ue000\ue001\ue001\ue000\ue000"
+    aligned = codec.align(text)
+    for id, (start, end) in zip(aligned.ids.tolist(), aligned.offsets.tolist(), strict=True):
+        assert (codec.piece(id) in HOLDERS) == (text[start:end] in HOLDERS)
+    spelled = codec.spell(ids)
+    assert spelled.text == codec.decode(ids)
+    assert [spelled.text[a:b] for a, b in spelled.offsets.tolist() if spelled.text[a:b] in HOLDERS]
+    if codec.lossless:
+        assert spelled.text == text
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_reserved_characters_come_besides_the_size_and_change_no_other_piece(unit: Unit) -> None:
+    plain = Codec.train(TEXTS, unit=unit, size=300)
+    codec = Codec.train(TEXTS, unit=unit, size=300, reserved=HOLDERS)
+    assert codec.pieces() == [*plain.pieces(), *HOLDERS]
+    assert [ids.tolist() for ids in codec.encode(TEXTS)] == [
+        ids.tolist() for ids in plain.encode(TEXTS)
+    ]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_reserved_characters_are_saved(unit: Unit) -> None:
+    codec = Codec.train(TEXTS, unit=unit, size=300, reserved=HOLDERS)
+    again = Codec.from_bytes(codec.to_bytes())
+    text = "the\ue000food\ue001"
+    assert again.pieces() == codec.pieces()
+    assert again.encode([text])[0].tolist() == codec.encode([text])[0].tolist()
