@@ -119,7 +119,6 @@ class _Search:
         required: Sequence[Sequence[Sequence[int]]] | None,
         margin: float,
     ) -> None:
-        columns.must_have([end], "end")
         rows, device = len(begin), begin.device
         self.columns, self.width, self.end, self.limits = columns, width, end, limits
         self.penalties, self.margin = penalties, margin

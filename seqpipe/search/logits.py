@@ -180,7 +180,7 @@ class Bend:
         shortest = [AtLeast(least, end)] if least else []
         self._transforms = [*shortest, *transforms]
         self._columns = columns
-        self._end = columns.of(torch.tensor([end]))
+        self._end = columns.end(end)
 
     def __bool__(self) -> bool:
         return bool(self._transforms)
@@ -189,8 +189,8 @@ class Bend:
         bent = scores
         for transform in self._transforms:
             bent = transform(bent, so_far, self._columns)
-        stuck = bent.amax(dim=1, keepdim=True) == CLOSED
-        if stuck.any():  # nothing is left to say but the end
+        stuck = (bent.amax(dim=1) == CLOSED).nonzero().squeeze(1)
+        if len(stuck):  # nothing is left to say but the end
             bent = bent.clone()
-            bent[:, self._end] = torch.where(stuck, scores[:, self._end], bent[:, self._end])
+            bent[stuck, self._end] = scores[stuck, self._end]
         return bent

@@ -76,6 +76,11 @@ class Columns:
         at = torch.searchsorted(self._pieces, pieces.contiguous()).clamp(max=len(self._pieces) - 1)
         return at.masked_fill(self._pieces[at] != pieces, -1)
 
+    def end(self, piece: int) -> int:
+        """The column of what ends a row, without which nothing can be written."""
+        self.must_have([piece], "end")
+        return piece if self._pieces is None else self._pieces.tolist().index(piece)
+
     def value(self, scores: Tensor, pieces: Tensor) -> Tensor:
         """The scores (R, N) of these pieces (R, N); of one without a column, any."""
         return scores.gather(1, self.of(pieces).clamp(min=0))

@@ -57,7 +57,6 @@ def walk(
     the device of the net."""
     tokens = first_tokens(begin, rows)
     columns = Columns(state.pieces)
-    columns.must_have([end], "end")
     forced = Prefix(prefix, columns, rows=rows, device=tokens.device)
     bend = Bend(transforms, columns, least=limits.least, end=end)
     history = History(rows, tokens.device, kept=bool(bend) or limits.stop is not None)

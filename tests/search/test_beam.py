@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from writers import BEGIN, END, Carried, Table, Writer, forced_score, make_writer, no_lines
@@ -40,9 +40,9 @@ def says(line: tuple[int, ...]) -> list[float]:
     return [0, 0, 0, *after.get(line, [0.5, 0.3, 0.2])]
 
 
-def run(net: Any, state: Any, rows: int = 1, **settings: Any) -> list[list[Found]]:
-    settings = {"limits": Limits(9), "beam": 3, **settings}
-    return beam(net, state, rows=rows, begin=BEGIN, end=END, **settings)
+def run(net: Any, state: Any, rows: int = 1, **asked: Any) -> list[list[Found]]:
+    asked = {"limits": Limits(9), "beam": 3, **asked}
+    return beam(net, state, rows=rows, begin=BEGIN, end=END, **asked)
 
 
 def tokens_of(found: Sequence[Found]) -> list[list[int]]:
@@ -111,8 +111,9 @@ def test_no_more_results_than_hypotheses(nbest: int) -> None:
 
 @pytest.mark.parametrize("penalty", ["length_penalty", "coverage_penalty"])
 def test_penalties_are_not_negative(penalty: str) -> None:
+    asked: Any = {penalty: -1.0}
     with pytest.raises(SettingError, match=penalty):
-        run(Table(says), no_lines(), **{penalty: -1.0})
+        run(Table(says), no_lines(), **asked)
 
 
 def test_coverage_needs_attention() -> None:
@@ -152,7 +153,8 @@ def test_a_beam_of_one_is_greedy(
 @torch.inference_mode()
 def every_line(net: Writer, state: Carried, most: int) -> list[tuple[list[int], float, Tensor]]:
     """All that a row could write, with the score and with all attention, that of the end too."""
-    lines, scores, covered = [[]], torch.zeros(1), torch.zeros(1, state.memory.shape[1])
+    lines: list[list[int]] = [[]]
+    scores, covered = torch.zeros(1), torch.zeros(1, state.memory.shape[1])
     tokens, found = torch.tensor([BEGIN]), []
     others = [piece for piece in range(net.output.out_features) if piece != END]
     for _ in range(most):
@@ -207,6 +209,7 @@ def test_a_beam_of_everything_is_exhaustive_search(
     assert [one.rank for one in found] == pytest.approx([r for r, _ in ranked[:4]], abs=1e-4)
 
 
+@settings(max_examples=40)
 @given(cell=cells, seed=seeds, width=st.integers(2, 6), transforms=st.sampled_from(TRANSFORMS))
 def test_score_and_attention_are_what_the_net_gives_when_led_along(
     cell: Cell, seed: int, width: int, transforms: list[Transform]
@@ -224,6 +227,7 @@ def test_score_and_attention_are_what_the_net_gives_when_led_along(
             assert not one.attention[:, looked.shape[1] :].any()
 
 
+@settings(max_examples=40)
 @given(
     cell=cells,
     seed=seeds,
@@ -360,3 +364,16 @@ def test_required_words_that_make_no_sense(required: Any, says: str) -> None:
     net = make_writer()
     with pytest.raises(SettingError, match=says):
         run(net, net.begin([3], pieces=[3, 4, 5]), required=required)
+
+
+@given(cell=cells, seed=seeds, width=st.integers(1, 4))
+def test_a_shortlist_is_all_that_is_written(cell: Cell, seed: int, width: int) -> None:
+    net = make_writer(cell, seed=seed)
+    whole, pieces = net.begin([4, 2], seed=seed, pieces=[3, 5, 6, 9]), {5, 6, 9}
+    words, prefix = [[[6, 9]], [[5]]], [[5], []]
+    results = run(net, whole, 2, beam=width, required=words, prefix=prefix)
+    for row, (one, *_) in enumerate(results):
+        assert set(one.tokens) <= pieces and one.tokens[: len(prefix[row])] == prefix[row]
+        assert all(present(word, one.tokens) for word in words[row])
+        state = whole.pick(torch.tensor([row]))
+        assert one.score == pytest.approx(forced_score(net, state, one), abs=1e-4)

@@ -137,6 +137,10 @@ def test_forbidden_words_are_never_completed(so_far: list[int], columns: list[in
     assert left(forbidden, CHANCES, written) == columns
 
 
+def test_nothing_forbidden() -> None:
+    assert left(Forbidden([]), CHANCES, torch.tensor([[1, 2]])) == [0, 1, 2, 3, 4]
+
+
 def test_no_end_before_there_is_enough() -> None:
     assert left(AtLeast(2, end=3), CHANCES, torch.tensor([[1]])) == [0, 1, 2, 4]
     assert left(AtLeast(2, end=3), CHANCES, torch.tensor([[1, 1]])) == [0, 1, 2, 3, 4]

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from writers import BEGIN, END, Table, forced_score, make_writer, no_lines
 
@@ -22,9 +22,9 @@ cells = st.sampled_from(get_args(Cell))
 seeds = st.integers(-(2**63), 2**64 - 1)
 
 
-def run(net: Any, state: Any, seeds: list[int], **settings: Any) -> Any:
-    settings = {"limits": Limits(9), **settings}
-    return sample(net, state, rows=len(seeds), seeds=seeds, begin=BEGIN, end=END, **settings)
+def run(net: Any, state: Any, seeds: list[int], **asked: Any) -> Any:
+    asked = {"limits": Limits(9), **asked}
+    return sample(net, state, rows=len(seeds), seeds=seeds, begin=BEGIN, end=END, **asked)
 
 
 def test_tokens_come_as_often_as_they_should() -> None:
@@ -46,6 +46,7 @@ def test_steps_and_neighbouring_seeds_have_nothing_to_do_with_each_other() -> No
     assert pairs.abs().max() < 0.1
 
 
+@settings(max_examples=40)
 @given(cell=cells, rows=st.lists(seeds, min_size=2, max_size=5))
 def test_a_seed_gives_the_same_in_any_batch(cell: Cell, rows: list[int]) -> None:
     net = make_writer(cell)
