@@ -23,19 +23,28 @@ ROOT = Path(__file__).parents[1]
 
 # What the outside may lean on. A change here is a change for users: CHANGELOG.md says so too.
 PUBLIC_NAMES = ["Codec", "SeqpipeError", "__version__"]
-COMMANDS = ["annotate", "demo", "evaluate", "info", "init-config", "train"]
+COMMANDS = ["annotate", "demo", "evaluate", "info", "init-config", "train", "translate"]
 CONSOLE_COMMANDS = ["seqpipe"]
 REGISTERED = {
-    "architectures": ["seqpipe.Classifier.v1", "seqpipe.Tagger.v1"],
-    "factories": ["seqpipe_sentiment", "seqpipe_tokenizer"],
-    "misc": ["seqpipe.Codec.v1"],
+    "architectures": ["seqpipe.Classifier.v1", "seqpipe.Tagger.v1", "seqpipe.Translator.v1"],
+    "factories": ["seqpipe_sentiment", "seqpipe_tokenizer", "seqpipe_translator"],
+    "misc": ["seqpipe.Codec.v1", "seqpipe.Search.v1"],
     "readers": ["seqpipe.Dataset.v1", "seqpipe.Pairs.v1", "seqpipe.Tokens.v1"],
     "schedules": ["seqpipe.WarmupDecay.v1"],
-    "scorers": ["seqpipe.sentiment_scorer.v1", "seqpipe.tokenizer_scorer.v1"],
+    "scorers": [
+        "seqpipe.sentiment_scorer.v1",
+        "seqpipe.tokenizer_scorer.v1",
+        "seqpipe.translation_scorer.v1",
+    ],
     "tokenizers": ["seqpipe.RawText.v1", "seqpipe.Tokenizer.v1"],
 }
 POOLINGS = ["attention", "last", "max", "mean"]
-EXTENSIONS = {"doc": ["sentiment"], "span": [], "token": []}
+_TRANSLATION = ["alignment", "translation", "translation_nbest", "translation_score"]
+EXTENSIONS = {
+    "doc": sorted(["sentiment", *_TRANSLATION]),
+    "span": _TRANSLATION,
+    "token": _TRANSLATION,
+}
 
 
 def in_child(code: str, *arguments: str, folder: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeVar, cast, get_args
 
 import torch
@@ -50,12 +51,21 @@ def initialize_cell(module: Recurrent) -> None:
             weights["bias_ih_l0"][width : 2 * width] = 1.0
 
 
-def run_cell(
-    module: Recurrent, x: Rows, state: State | None = None, *, drop: float = 0.0
-) -> tuple[Rows, State]:
-    """All steps of rows that go on together; while training a share of the recurrent weights is
-    dropped, the same for the whole batch (Wan et al. 2013; Merity et al. 2018)."""
+def thinned(module: Recurrent, drop: float) -> dict[str, Tensor]:
+    """The recurrent weights with a share of them dropped, the same for a whole batch (Wan et al.
+    2013; Merity et al. 2018); nothing where none are to be."""
     if not (drop and module.training):
+        return {}
+    return {"weight_hh_l0": F.dropout(cast(Tensor, module.weight_hh_l0), drop)}
+
+
+def run_cell(
+    module: Recurrent,
+    x: Rows,
+    state: State | None = None,
+    weights: Mapping[str, Tensor] | None = None,
+) -> tuple[Rows, State]:
+    """All steps of rows that go on together, with some `weights` in place of its own."""
+    if not weights:
         return cast("tuple[Rows, State]", module(x, state))
-    kept = {"weight_hh_l0": F.dropout(cast(Tensor, module.weight_hh_l0), drop)}
-    return cast("tuple[Rows, State]", functional_call(module, kept, (x, state)))
+    return cast("tuple[Rows, State]", functional_call(module, dict(weights), (x, state)))

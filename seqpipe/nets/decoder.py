@@ -8,6 +8,7 @@ goes back in (input feeding, Luong et al. 2015), one step at a time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seqpipe.nets.attention import Attention, make_attention
-from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell
+from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell, thinned
 from seqpipe.nets.dropout import Locked
 from seqpipe.nets.encoder import length_mask
 from seqpipe.nets.folded import Folded
@@ -86,34 +87,48 @@ class Decoder(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """From (B, T, D), each step's last piece, to (B, T, D) and the attention (B, T, S)."""
-        states = [self._opened(start) for start in self.starts(memory)]
+        layers = [_Layer(self, layer, start) for layer, start in self._parts(memory)]
         if not self.feeding:
-            return self._steps(x, x, memory, states)
+            return self._steps(x, x, memory, layers)
         steps = []
         context = x.new_zeros(x.shape[0], 1, memory.states.shape[2])
         for now in x.split(1, dim=1):
-            step = self._steps(now, torch.cat([now, context], dim=-1), memory, states)
+            step = self._steps(now, torch.cat([now, context], dim=-1), memory, layers)
             context = torch.bmm(step[1], memory.states)
             steps.append(step)
         outputs, weights = zip(*steps, strict=True)
         return torch.cat(outputs, dim=1), torch.cat(weights, dim=1)
 
-    def _opened(self, start: Tensor) -> State:
-        state = start[None].contiguous()  # (1, B, H), as torch's modules carry it
-        return (state, torch.zeros_like(state)) if self.cell == "lstm" else state
+    def _parts(self, memory: Memory) -> list[tuple[Recurrent, Tensor]]:
+        """Each layer and what it begins with."""
+        layers = [cast(Recurrent, layer) for layer in self.layers]
+        return list(zip(layers, self.starts(memory), strict=True))
 
     def _steps(
-        self, x: Tensor, given: Tensor, memory: Memory, states: list[State]
+        self, x: Tensor, given: Tensor, memory: Memory, layers: Sequence[_Layer]
     ) -> tuple[Tensor, Tensor]:
-        """Some steps of all layers at once; `states` move on."""
-        lowest, *above = (cast(Recurrent, layer) for layer in self.layers)
-        h, states[0] = run_cell(lowest, given, states[0], drop=self.weight_dropout)
+        """Some steps of all layers at once; their states move on."""
+        h = layers[0](given)
         context, weights = self.attention(h, memory.keys, memory.states, memory.mask)
-        below = torch.cat([self.dropout(h), context], dim=-1)
-        for i, layer in enumerate(above, start=1):
-            h, states[i] = run_cell(layer, below, states[i], drop=self.weight_dropout)
-            below = self.dropout(h)
-        return torch.tanh(self.readout(torch.cat([self.dropout(h), context, x], dim=-1))), weights
+        h = h * layers[0].mask
+        for layer, below in zip(layers[1:], [context, *[None] * len(layers)], strict=False):
+            h = layer(h if below is None else torch.cat([h, below], dim=-1)) * layer.mask
+        return torch.tanh(self.readout(torch.cat([h, context, x], dim=-1))), weights
+
+
+class _Layer:
+    """One layer on its way through a batch, with the noise that it keeps from step to step."""
+
+    def __init__(self, decoder: Decoder, module: Recurrent, start: Tensor) -> None:
+        state = start[None].contiguous()  # (1, B, H), as torch's modules carry it
+        self._module = module
+        self._weights = thinned(module, decoder.weight_dropout)
+        self._state: State = (state, torch.zeros_like(state)) if decoder.cell == "lstm" else state
+        self.mask = decoder.dropout.mask(start[:, None])  # (B, 1, H)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        y, self._state = run_cell(self._module, x, self._state, self._weights)
+        return y
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ class Locked(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, S, D) to (B, S, D)."""
-        if not (self.training and self.p):
-            return x
-        return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), self.p)
+        return x * self.mask(x) if self.training and self.p else x
+
+    def mask(self, x: Tensor) -> Tensor:
+        """What rows like these (B, S, D) are multiplied by: (B, 1, D)."""
+        return F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), self.p, self.training)
 
 
 class Fixed(Locked):

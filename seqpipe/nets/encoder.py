@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell
+from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell, thinned
 from seqpipe.nets.dropout import Locked
 
 
@@ -100,13 +100,14 @@ class Encoder(nn.Module):
     def _run(self, module: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
         """One way through one layer; what stands beyond a row's length is left undefined."""
         recurrent = cast(Recurrent, module)
+        weights = thinned(recurrent, self.weight_dropout)
         if not (x.is_cuda or isinstance(recurrent, nn.GRU)):
-            return run_cell(recurrent, x, drop=self.weight_dropout)[0]
+            return run_cell(recurrent, x, weights=weights)[0]
         # cuDNN wants packed rows, and torch's GRU has no fast padded kernel to gain from
         packed = pack_padded_sequence(
             x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
         )
-        found = run_cell(recurrent, packed, drop=self.weight_dropout)[0]
+        found = run_cell(recurrent, packed, weights=weights)[0]
         return pad_packed_sequence(found, batch_first=True, total_length=x.shape[1])[0]
 
     def chunks(

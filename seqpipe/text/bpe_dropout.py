@@ -1,4 +1,4 @@
-"""BPE dropout: the same text in other pieces each time it is learned from (Provilkov et al. 2020)."""
+"""BPE dropout: a text in other pieces each time it is learned from (Provilkov et al. 2020)."""
 
 from __future__ import annotations
 

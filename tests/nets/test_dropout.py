@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from seqpipe.nets.cells import Cell, make_cell, run_cell
+from seqpipe.nets.cells import Cell, make_cell, run_cell, thinned
 from seqpipe.nets.decoder import Decoder
 from seqpipe.nets.dropout import Fixed, Gaps, Locked, set_dropout
 from seqpipe.nets.encoder import Encoder
@@ -69,7 +69,7 @@ def recurrent_weights(drop: float) -> tuple[Tensor, Tensor]:
     each state with a single one, torch's plain cell goes to the tanh of a column."""
     module = make_cell("rnn", inputs=1, width=8)
     state = torch.eye(8).repeat(2, 1)[None]
-    found, _ = run_cell(module, torch.zeros(16, 1, 1), state, drop=drop)
+    found, _ = run_cell(module, torch.zeros(16, 1, 1), state, weights=thinned(module, drop))
     seen = torch.atanh(found[:, 0].double()).view(2, 8, 8)
     return dict(module.named_parameters())["weight_hh_l0"].double(), seen.transpose(1, 2)
 
@@ -93,7 +93,9 @@ def test_the_same_are_dropped_at_every_step(cell: Cell) -> None:
     module = make_cell(cell, inputs=3, width=4)
     for weight in module.parameters():
         nn.init.uniform_(weight, -0.3, 0.3)
-    found = run_cell(module, torch.randn(1, 1, 3).expand(1, 200, 3), drop=0.5)[0][0]
+    found = run_cell(module, torch.randn(1, 1, 3).expand(1, 200, 3), weights=thinned(module, 0.5))[
+        0
+    ][0]
     assert not torch.allclose(found[0], found[1], atol=1e-3)
     assert torch.allclose(found[-1], found[-2], atol=1e-6)
 
@@ -179,7 +181,7 @@ def test_packed_rows_have_weights_dropped_too(cell: Cell) -> None:
     )
     plain, _ = run_cell(module, packed)
     torch.manual_seed(3)
-    found, _ = run_cell(module, packed, drop=0.5)
+    found, _ = run_cell(module, packed, weights=thinned(module, 0.5))
     assert not torch.allclose(found.data, plain.data)
     module.eval()
-    assert torch.equal(run_cell(module, packed, drop=0.5)[0].data, plain.data)
+    assert torch.equal(run_cell(module, packed, weights=thinned(module, 0.5))[0].data, plain.data)

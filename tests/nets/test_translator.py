@@ -135,29 +135,38 @@ def test_rows_that_were_picked_keep_their_shortlist() -> None:
     torch.testing.assert_close(found, expected[rows])
 
 
-def test_weights_count_as_soon_as_they_change() -> None:
-    net = make_net()
-    ids, lengths, targets = make_batch()
-    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+def agreed(net: Translator, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """The scores of its steps, once they are seen to be those of its loss."""
+    ids, lengths, targets = batch
+    with torch.inference_mode():
+        scores, _ = written(net, targets, net.begin(ids, lengths))
+        real = targets >= 0
+        expected = F.cross_entropy(scores[real], targets[real], reduction="sum")
+        torch.testing.assert_close(net.loss(ids, lengths, targets), expected)
+        return scores
 
-    def check() -> Tensor:
-        with torch.inference_mode():
-            scores, _ = written(net, targets, net.begin(ids, lengths))
-            real = targets >= 0
-            expected = F.cross_entropy(scores[real], targets[real], reduction="sum")
-            torch.testing.assert_close(net.loss(ids, lengths, targets), expected)
-            return scores
 
-    said = [check()]
-    torch.autograd.backward(net.loss(ids, lengths, targets))
-    optimizer.step()
-    said.append(check())
-    with torch.no_grad():
-        net.target.weight.mul_(1.5)
-    said.append(check())
+def test_a_step_of_the_optimizer_counts_at_once() -> None:
+    net, batch = make_net(), make_batch()
+    said = [agreed(net, batch)]
+    torch.autograd.backward(net.loss(*batch))
+    torch.optim.Adam(net.parameters(), lr=0.1).step()
+    said.append(agreed(net, batch))
     net.load_state_dict({name: weight / 2 for name, weight in net.state_dict().items()})
-    said.append(check())
+    said.append(agreed(net, batch))
     assert all(not torch.allclose(a, b) for a, b in pairwise(said))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_each_weight_counts_as_soon_as_it_changes(tied: bool) -> None:
+    net, batch = make_net(tie_source=tied, tie_output=tied), make_batch()
+    before = agreed(net, batch)
+    for weight in net.parameters():
+        with torch.no_grad():
+            weight.mul_(1.5)
+        after = agreed(net, batch)
+        assert not torch.equal(before, after)
+        before = after
 
 
 @torch.no_grad()
