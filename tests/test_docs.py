@@ -60,6 +60,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_lines(tmp_path / "sentences" / f"{part}.jsonl", SENTENCES)
     named = [{"sentence": row["text"], "words": row["tokens"]} for row in SENTENCES]
     write_lines(tmp_path / "rows.jsonl", named * 20)
+    for code, word in {"en": "number", "de": "Nummer"}.items():
+        lines = "".join(f"{word} {at}\n" for at in range(40))
+        (tmp_path / f"talks.{code}").write_text(lines, encoding="utf-8")
     (tmp_path / "words.txt").write_text("actors\n演员\n", encoding="utf-8")
     (tmp_path / "long.txt").write_text("I saw it. " * 1000, encoding="utf-8")
     stars = [f"{row['text']},{1 if row['label'] == 'negative' else 5}" for row in rows]
