@@ -93,9 +93,8 @@ def test_the_same_are_dropped_at_every_step(cell: Cell) -> None:
     module = make_cell(cell, inputs=3, width=4)
     for weight in module.parameters():
         nn.init.uniform_(weight, -0.3, 0.3)
-    found = run_cell(module, torch.randn(1, 1, 3).expand(1, 200, 3), weights=thinned(module, 0.5))[
-        0
-    ][0]
+    x, weights = torch.randn(1, 1, 3).expand(1, 200, 3), thinned(module, 0.5)
+    found = run_cell(module, x, weights=weights)[0][0]
     assert not torch.allclose(found[0], found[1], atol=1e-3)
     assert torch.allclose(found[-1], found[-2], atol=1e-6)
 
@@ -164,13 +163,28 @@ def test_gradients_reach_the_weights_themselves(cell: Cell, make: Make) -> None:
 
 
 @every_cell
-@pytest.mark.parametrize("make", [make_encoder, make_decoder])
+@every_net
 def test_weights_left_out_of_a_pass_learn_nothing_from_it(cell: Cell, make: Make) -> None:
     net, run = make(cell, 0.5)
     torch.autograd.backward(run().square().sum())
     for weight in recurrent_weights_of(net):
         assert weight.grad is not None
         assert 0.2 < (weight.grad == 0).float().mean() < 0.8
+
+
+@every_cell
+@pytest.mark.parametrize("feeding", [False, True])
+def test_all_noise_of_a_decoder_holds_for_all_steps(cell: Cell, feeding: bool) -> None:
+    """Under steady inputs it comes to rest, one step at a time too."""
+    net, _ = make_decoder(cell, 0.5, feeding=feeding)
+    assert isinstance(net, Decoder)
+    for weight in net.parameters():
+        nn.init.uniform_(weight, -0.3, 0.3)
+    set_dropout(net, 0.5)
+    memory = net.remember(torch.randn(2, 4, 4), torch.tensor([4, 2]))
+    found, _ = net(torch.randn(2, 1, 3).expand(2, 200, 3), memory)
+    assert not torch.allclose(found[:, 0], found[:, 1], atol=1e-4)
+    assert torch.allclose(found[:, -1], found[:, -2], atol=1e-6)
 
 
 @every_cell
