@@ -1,15 +1,17 @@
 """The figures of `seqpipe_translator`: quality and speed, each against a named peer or limit.
 
-    python benchmarks/translation.py DATA --joeynmt PYTHON [--parts quality,training,beam,greedy]
+    python benchmarks/translation.py DATA [--parts quality,training,beam,greedy]
     python benchmarks/translation.py DATA --joeynmt PYTHON --keep FOLDER --steps 2500
 
 DATA is a folder that holds the sets `multi30k` and `tatoeba_en_zh` as `datasets` reads them, and
-PYTHON an interpreter that has JoeyNMT and safetensors. All sides are given the subwords of one
-joint BPE, so that sizes are equal, and times are taken in turns on one thread. `training` is a
-pass over the same pairs, `beam` and `greedy` translate the part that is scored. JoeyNMT is trained
+PYTHON an interpreter that has JoeyNMT and safetensors. Times are taken in turns on one thread.
+`quality` trains a stage and scores it at beam 5. `training` is a pass over the same pairs by nets
+of the same sizes, on the subwords of one joint BPE. `beam` and `greedy` translate the part that is
+scored, ours from text to Doc, with a shortlist of output pieces and without. JoeyNMT is trained
 for `--steps` before it translates, and its speed counts where the lengths are those of the
-reference: after too few steps they are not. `--keep` keeps its weights. BLEU is that of sacrebleu,
-without case.
+reference: after too few steps they are not. `greedy` compares with the net's own plain form too:
+every row kept to the last step, and keys projected in each. `--keep` keeps all weights, and takes
+those that are there. BLEU is that of sacrebleu, without case.
 """
 
 from __future__ import annotations
@@ -19,15 +21,25 @@ import json
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import spacy
+import torch
 from datasets import load_dataset
 from peers import Peer, in_turns
 from sacrebleu.metrics import BLEU
+from spacy.training import Example
+from thinc.api import Adam
 
 from seqpipe import Codec
-from seqpipe.text.codec import UNK
+from seqpipe.cli._trainee import whole_bucket
+from seqpipe.cli.train import train
+from seqpipe.components._stage import Lessons
+from seqpipe.text.batches import collate, shuffled
+from seqpipe.text.codec import BOS, EOS, UNK
 from seqpipe.text.units import SPECIALS
 
 
@@ -41,6 +53,7 @@ class Task:
     part: str
     cut: str
     wanted: float = 0.0  # BLEU; 0: none is asked for
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the training, besides defaults
 
     def __str__(self) -> str:
         return f"{self.name}:{self.source}-{self.target}"
@@ -52,13 +65,15 @@ TASKS = (
     Task("tatoeba_en_zh", "en", "zh", "validation", "zh"),
     Task("tatoeba_en_zh", "zh", "en", "validation", "13a"),
 )
-PIECES = 8000
+PIECES = 8000  # of nets that are compared in speed of training
+ROWS = 32
 GREEDY_BATCH = 32
 SIZES = ("cell", "embedding", "hidden", "encoder_layers", "decoder_layers")
 
 
 def main() -> None:
     args = arguments()
+    torch.set_num_threads(1)
     tasks = [task for task in TASKS if str(task) in args.tasks.split(",")]
     parts: dict[str, Callable[[Corpus, argparse.Namespace], None]] = {
         "quality": quality,
@@ -81,14 +96,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tasks", default=str(TASKS[0]), help=", ".join(map(str, TASKS)))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=800, help="of a pass of training")
-    parser.add_argument("--joeynmt", metavar="PYTHON", required=True)
+    parser.add_argument("--joeynmt", metavar="PYTHON")
     parser.add_argument("--steps", type=int, default=400, help="of JoeyNMT, before it translates")
-    parser.add_argument("--keep", type=Path, help="folder of JoeyNMT's weights")
-    parser.add_argument("--cell", choices=("gru", "lstm"), default="gru")
+    parser.add_argument("--shortlist", type=int, default=40, help="pieces for each of the source")
+    parser.add_argument("--keep", type=Path, help="folder of models, kept")
+    parser.add_argument("--cell", choices=("gru", "lstm"), default="lstm")
     parser.add_argument("--embedding", type=int, default=256)
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--encoder-layers", type=int, default=1)
-    parser.add_argument("--decoder-layers", type=int, default=1)
+    parser.add_argument("--decoder-layers", type=int, default=2)
     return parser.parse_args()
 
 
@@ -107,11 +123,14 @@ class Corpus:
 
     def pairs(self, count: int | None = None) -> list[tuple[str, str]]:
         """Of the train part: all of them, or a few that stand for them."""
-        rows = self._parts["train"]
-        if count is not None:
-            rows = rows.shuffle(seed=0).select(range(count))
+        rows = self.texts(count)
         sides = (self.subwords(rows[side]) for side in (self.task.source, self.task.target))
         return list(zip(*sides, strict=True))
+
+    def texts(self, count: int | None = None) -> Any:
+        """Rows of the train part: all, or a few."""
+        rows = self._parts["train"]
+        return rows if count is None else rows.shuffle(seed=0).select(range(count))
 
     def subwords(self, texts: Sequence[str]) -> list[str]:
         """Joined by spaces, which no subword holds."""
@@ -160,53 +179,204 @@ class JoeyNMT:
 
 
 def quality(corpus: Corpus, args: argparse.Namespace) -> None:
-    """At beam 5, of the weights after `--steps`."""
-    peer = JoeyNMT(corpus, "beam", args)
-    peer()
-    print(f"quality   {corpus.task}: {peer.name}: {corpus.bleu(peer.found())}", flush=True)
-    peer.close()
+    """At beam 5: of ours after a whole training, of JoeyNMT after `--steps`."""
+    task = corpus.task
+    folder = args.keep / f"seqpipe-{task.name}-{task.source}-{task.target}"
+    trained = train(
+        "translator",
+        str(args.data / task.name),
+        output=folder,
+        columns={"source": task.source, "target": task.target},
+        overrides=task.settings,
+        resume=True,
+    )
+    log = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    nlp = spacy.load(trained.best)
+    weights = sum(w.numel() for w in nlp.get_pipe("translator").shim.net.parameters())
+    found = [doc._.translation for doc in nlp.pipe(corpus.scored[task.source])]
+    asked = f", wanted {task.wanted}" if task.wanted else ""
+    print(
+        f"quality   {task}: seqpipe: {corpus.bleu(found)}{asked}; {weights / 1e6:.1f}M weights, "
+        f"{json.loads(log[-1])['seconds'] / 60:.0f} minutes of training on one thread",
+        flush=True,
+    )
+    if args.joeynmt:
+        peer = JoeyNMT(corpus, "beam", args)
+        peer()
+        print(f"quality   {task}: {peer.name}: {corpus.bleu(peer.found())}", flush=True)
+        peer.close()
 
 
 def training(corpus: Corpus, args: argparse.Namespace) -> None:
     """A pass over the same pairs, EOS counted with the tokens of the target."""
     pairs = corpus.pairs(args.pairs)
     tokens = sum(len(target.split(" ")) + 1 for _, target in pairs)
-    peer = JoeyNMT(corpus, "training", args)
-    print(f"training  {corpus.task}: {peer.name}", flush=True)
-    report("training", corpus.task, {"JoeyNMT": peer}, tokens, "target tokens/s", args.repeats)
-    peer.close()
+    runs: dict[str, Callable[[], Any]] = {"seqpipe": Learning(corpus, args)}
+    peer = JoeyNMT(corpus, "training", args) if args.joeynmt else None
+    if peer is not None:
+        print(f"training  {corpus.task}: {peer.name}", flush=True)
+        runs["JoeyNMT"] = peer
+    report("training", corpus.task, runs, tokens, "target tokens/s", args.repeats)
+    if peer is not None:
+        peer.close()
+
+
+class Learning:
+    """The stage with the sizes of the peer: a call learns from all pairs once."""
+
+    def __init__(self, corpus: Corpus, args: argparse.Namespace) -> None:
+        task = corpus.task
+        sizes = {
+            "cell": args.cell,
+            "embedding": args.embedding,
+            "width": args.hidden,
+            "decoder_width": args.hidden,
+            "layers": args.encoder_layers,
+            "decoder_layers": args.decoder_layers,
+        }
+        rows = corpus.texts(args.pairs)
+        nlp = spacy.blank("xx")
+        self.stage: Any = nlp.add_pipe("seqpipe_translator", config={"model": sizes})
+        examples = [Example(nlp.make_doc(s), nlp.make_doc(s)) for s in rows[task.source]]
+        for example, target in zip(examples, rows[task.target], strict=True):
+            example.reference._.translation = target
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            corpus.codec.save(file.name)
+            self.stage.initialize(lambda: examples, tokenizer=file.name)
+        self.lessons = self.stage.lessons(examples)
+        self.steps = Adam(0.001, grad_clip=1.0, use_averages=True)
+
+    def __call__(self) -> None:
+        rows, answers = self.lessons.rows, self.lessons.answers
+        lengths = np.array([len(a) + len(b) for a, b in zip(rows, answers, strict=True)])
+        for places in shuffled(lengths, budget=8192, rows=ROWS, seed=0, epoch=0):
+            some = Lessons([rows[i] for i in places], [answers[i] for i in places])
+            self.stage.learn(some, drop=0.3, buckets=whole_bucket(places))
+            self.stage.finish_update(self.steps)
 
 
 def beam(corpus: Corpus, args: argparse.Namespace) -> None:
-    translating("beam", corpus, args)
+    """All texts of the part that is scored; ours from text to Doc, JoeyNMT between subwords."""
+    translating("beam", corpus, args, {"beam": 5})
 
 
 def greedy(corpus: Corpus, args: argparse.Namespace) -> None:
-    translating("greedy", corpus, args, f"--texts-batch={GREEDY_BATCH}")
+    """The same in batches of 32, and the net's own plain form, which must find the same."""
+    translating("greedy", corpus, args, {"beam": 1}, f"--texts-batch={GREEDY_BATCH}")
+    nlp = spacy.load(model_of(corpus, args))
+    stage: Any = nlp.get_pipe("translator")
+    rows = stage.encode([nlp.make_doc(text) for text in corpus.scored[corpus.task.source]])
+    batches = [rows[i : i + GREEDY_BATCH] for i in range(0, len(rows), GREEDY_BATCH)]
+    found: dict[str, list[list[int]]] = {}
+
+    def ours() -> None:
+        found["seqpipe"] = [row for some in batches for row in fast(stage, some)]
+
+    def theirs() -> None:
+        found["plain form"] = [row for some in batches for row in plain(stage.shim.net, some)]
+
+    runs = {"seqpipe": ours, "plain form": theirs}
+    report("greedy", corpus.task, runs, len(rows), "sentences/s", args.repeats)
+    same = sum(a == b for a, b in zip(found["seqpipe"], found["plain form"], strict=True))
+    print(f"greedy    {corpus.task}: {same:,} of {len(rows):,} have equal tokens", flush=True)
 
 
-def translating(doing: str, corpus: Corpus, args: argparse.Namespace, *more: str) -> None:
-    """All texts of the part that is scored, from subwords to subwords."""
-    peer = JoeyNMT(corpus, doing, args, *more)
-    print(f"{doing:9} {corpus.task}: {peer.name}", flush=True)
-    texts = len(corpus.scored)
-    report(doing, corpus.task, {"JoeyNMT": peer}, texts, "sentences/s", args.repeats)
-    print(f"{doing:9} {corpus.task}: JoeyNMT: {corpus.bleu(peer.found())}", flush=True)
-    peer.close()
+def fast(stage: Any, rows: Sequence[Any]) -> list[list[int]]:
+    recipe = stage.search.changed(beam=1)
+    net, batch = stage.shim.net, collate(rows, np.arange(len(rows)))
+    with torch.inference_mode():
+        state = net.begin(batch.ids, batch.lengths)
+        return [found[0].tokens for found in recipe.run(net, state, lengths=batch.lengths)]
+
+
+@torch.inference_mode()
+def plain(net: Any, rows: Sequence[Any]) -> list[list[int]]:
+    """As one would write it at first: every row to the last step, keys projected in each."""
+    batch = collate(rows, np.arange(len(rows)))
+    decoder, table = net.decoder, net.target.weight
+    memory = net.read(batch.ids, batch.lengths)
+    states: list[Any] = [start[None] for start in decoder.starts(memory)]
+    if decoder.cell == "lstm":
+        states = [(start, torch.zeros_like(start)) for start in states]
+    tokens = torch.full((len(rows),), BOS)
+    most = 2 * batch.lengths + 10
+    written: list[torch.Tensor] = []
+    open_ = torch.ones(len(rows), dtype=torch.bool)
+    while open_.any():
+        x = torch.nn.functional.embedding(tokens, table)[:, None] * table.shape[1] ** 0.5
+        h, states[0] = decoder.layers[0](x, states[0])
+        keys = decoder.attention.keys(memory.states)
+        context, _ = decoder.attention(h, keys, memory.states, memory.mask)
+        below = torch.cat([h, context], dim=-1)
+        for i, layer in enumerate(decoder.layers[1:], 1):
+            h, states[i] = layer(below, states[i])
+            below = h
+        read = torch.tanh(decoder.readout(torch.cat([h, context, x], dim=-1)))[:, 0]
+        scores = torch.nn.functional.linear(read, net.output_weight(), net.bias)
+        tokens = torch.log_softmax(scores, dim=-1).argmax(dim=-1)
+        written.append(tokens)
+        open_ &= (tokens != EOS) & (len(written) < most)
+    cut = zip(torch.stack(written, dim=1).tolist(), most.tolist(), strict=True)
+    lines = [line[:limit] for line, limit in cut]
+    return [line[: line.index(EOS)] if EOS in line else line for line in lines]
+
+
+def model_of(corpus: Corpus, args: argparse.Namespace) -> Path:
+    task = corpus.task
+    model: Path = args.keep / f"seqpipe-{task.name}-{task.source}-{task.target}" / "model-best"
+    return model
+
+
+def translating(
+    doing: str,
+    corpus: Corpus,
+    args: argparse.Namespace,
+    search: Mapping[str, Any],
+    *more: str,
+) -> None:
+    source, runs = corpus.task.source, dict[str, Callable[[], Any]]()
+    texts, found = list(corpus.scored[source]), dict[str, list[str]]()
+    for best in (0, args.shortlist):
+        nlp = spacy.load(model_of(corpus, args))
+        stage: Any = nlp.get_pipe("translator")
+        stage.search = stage.search.changed(**search)
+        stage.alignment = ""
+        if not best:
+            stage.shortlist = None
+        name = f"seqpipe, shortlist of {best}" if best else "seqpipe"
+
+        def run(nlp: Any = nlp, name: str = name) -> None:
+            found[name] = [doc._.translation for doc in nlp.pipe(texts, batch_size=len(texts))]
+
+        if not best or stage.shortlist is not None:
+            runs[name] = run
+    peer = JoeyNMT(corpus, doing, args, *more) if args.joeynmt else None
+    if peer is not None:
+        print(f"{doing:9} {corpus.task}: {peer.name}", flush=True)
+        runs["JoeyNMT"] = peer
+    report(doing, corpus.task, runs, len(texts), "sentences/s", args.repeats)
+    if peer is not None:
+        found["JoeyNMT"] = peer.found()
+        peer.close()
+    for name, these in found.items():
+        print(f"{doing:9} {corpus.task}: {name}: {corpus.bleu(these)}", flush=True)
 
 
 def report(
     doing: str,
     task: Task,
-    runs: Mapping[str, Callable[[], float]],
+    runs: Mapping[str, Callable[[], Any]],
     amount: int,
     unit: str,
     repeats: int,
 ) -> None:
-    for name, seconds in in_turns(runs, repeats).items():
+    times = in_turns(runs, repeats)
+    for name, seconds in times.items():
+        ratios = [t / o for t, o in zip(seconds, times["seqpipe"], strict=True)]
         print(
             f"{doing:9} {task}: {name}: {amount / statistics.median(seconds):,.0f} {unit} on one "
-            f"thread ({amount / max(seconds):,.0f} to {amount / min(seconds):,.0f})",
+            f"thread ({amount / max(seconds):,.0f} to {amount / min(seconds):,.0f}); seqpipe is "
+            f"{statistics.median(ratios):.2f} times as fast",
             flush=True,
         )
 

@@ -43,31 +43,39 @@ class Protection:
 
     def masked(self, doc: Doc, start: int, end: int) -> Masked:
         """A stretch of the doc with holders in it."""
-        text = doc.text[start:end]
+        return self.masked_text(doc.text[start:end], [*self._entities(doc, start, end)])
+
+    def masked_text(self, text: str, entities: Sequence[Tuple[int, int]] = ()) -> Masked:
+        """The same of a text whose entities stand there."""
         if not self or any(holder in text for holder in HOLDERS):
             return plain(text)
-        spans = _apart(sorted(self._found(doc, start, end)))[: len(HOLDERS)]
-        return _mask(text, spans)
+        found = _apart(sorted([*self._matches(text), *entities]))
+        return _mask(text, found[: len(HOLDERS)])
 
-    def _found(self, doc: Doc, start: int, end: int) -> Iterator[Tuple[int, int]]:
-        if self._pattern:
-            yield from (match.span() for match in self._pattern.finditer(doc.text[start:end]))
-        if not self._labels:
-            return
-        for ent in doc.ents:
+    def _matches(self, text: str) -> List[Tuple[int, int]]:
+        return [match.span() for match in self._pattern.finditer(text)] if self._pattern else []
+
+    def _entities(self, doc: Doc, start: int, end: int) -> Iterator[Tuple[int, int]]:
+        for ent in doc.ents if self._labels else ():
             if ent.label_ in self._labels and start <= ent.start_char and ent.end_char <= end:
                 yield ent.start_char - start, ent.end_char - start
 
-    @staticmethod
-    def lesson(source: Masked, target: str) -> Tuple[str, str]:
+    def lesson(self, source: Masked, target: str) -> Tuple[str, str]:
         """A pair to learn from: holders only for what stands on both sides alike."""
         text = source.text
         for holder, value in zip(HOLDERS, source.held, strict=False):
-            if value in target:
-                target = target.replace(value, holder, 1)
-            else:
+            at = self._place(value, target)
+            if at < 0:
                 text = text.replace(holder, value)
+            else:
+                target = f"{target[:at]}{holder}{target[at + len(value) :]}"
         return text, target
+
+    def _place(self, value: str, target: str) -> int:
+        """Where a value stands as a whole, which the 5 of 15 does not; -1: nowhere."""
+        if (0, len(value)) not in self._matches(value):
+            return target.find(value)
+        return next((a for a, b in self._matches(target) if target[a:b] == value), -1)
 
 
 def _apart(spans: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, List, Optional
 
+import torch
 from spacy.util import registry
 from torch import Tensor
 
@@ -83,7 +84,7 @@ class SearchRecipe:
         """What is found for each row, best first."""
         shared: Any = {
             "rows": len(lengths),
-            "begin": BOS,
+            "begin": torch.full_like(lengths, BOS),  # on the device of the net
             "end": EOS,
             "limits": self.limits(lengths),
             "transforms": self._transforms(forbidden),

@@ -16,6 +16,9 @@ from seqpipe.text.codec import UNK, Codec
 from seqpipe.train.scores import score_texts
 
 
+_HELD = frozenset(HOLDERS)
+
+
 @dataclass(frozen=True)
 class Source:
     """A stretch of a doc that is one row for the net."""
@@ -83,13 +86,10 @@ def bare(text: str, start: int, end: int) -> Tuple[int, int]:
 
 def unmasked(text: str, masked: Masked) -> Tuple[str, np.ndarray]:
     """The text with what its holders stand for, and where each character has moved to."""
-    widths = np.ones(len(text), np.int64)
     values = dict(zip(HOLDERS, masked.held, strict=False))
-    for i, character in enumerate(text) if values else ():
-        if character in values:
-            widths[i] = len(values[character])
-    moved = np.concatenate([[0], np.cumsum(widths)])
-    return "".join(values.get(c, c) for c in text) if values else text, moved
+    # a net may write one that stands for nothing
+    parts = [values.get(c, c if c in masked.text else "") if c in _HELD else c for c in text]
+    return "".join(parts), np.cumsum([0, *map(len, parts)])
 
 
 def spelled(

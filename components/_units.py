@@ -26,14 +26,17 @@ def check_unit(unit: str) -> str:
     raise SettingError("unit", unit, "'doc', 'sent', 'token' or 'spans:NAME' of a span group")
 
 
-def units_of(doc: Doc, unit: str, stage: str) -> List[Unit]:
-    """In the order of the text; what holds nothing but spaces is left as it is."""
+def units_of(doc: Doc, unit: str, stage: Optional[str]) -> List[Unit]:
+    """In the order of the text; what holds nothing but spaces is left as it is. A `stage` of that
+    name needs the sentences that it asks for."""
     if unit == DOC:
         found = [Unit(0, len(doc.text))]
     elif unit == SENT:
-        if len(doc) and not doc.has_annotation("SENT_START"):
+        known = doc.has_annotation("SENT_START")
+        if stage is not None and len(doc) and not known:
             raise SentencesMissing(stage)
-        found = [Unit(sent.start_char, sent.end_char, sent) for sent in doc.sents]
+        sentences = doc.sents if known else ()
+        found = [Unit(sent.start_char, sent.end_char, sent) for sent in sentences]
     elif unit == TOKEN:
         found = [Unit(token.idx, token.idx + len(token), token) for token in doc]
     else:
@@ -59,11 +62,14 @@ def gold_of(unit: Unit, name: str) -> Optional[str]:
 def split_long(text: str, offsets: np.ndarray, most: int) -> List[Tuple[int, int]]:
     """Stretches of at most so many pieces, cut behind a sentence or at a space where there is one
     in the second half of a stretch; spaces at the cuts belong to none."""
+    # no cut within a character of several pieces
+    whole = np.append(np.flatnonzero(offsets[1:, 0] >= offsets[:-1, 1]) + 1, len(offsets))
     found, first = [], 0
     while first < len(offsets):
         last = min(first + most, len(offsets))
         if last < len(offsets):
-            last = _best_cut(text, offsets, first, last)
+            low, high = np.searchsorted(whole, [first + 1, last + 1])
+            last = _best_cut(text, offsets, whole[low : max(high, low + 1)])
         start, end = int(offsets[first][0]), int(offsets[last - 1][1])
         part = text[start:end]
         start += len(part) - len(part.lstrip())
@@ -73,13 +79,13 @@ def split_long(text: str, offsets: np.ndarray, most: int) -> List[Tuple[int, int
     return found
 
 
-def _best_cut(text: str, offsets: np.ndarray, first: int, last: int) -> int:
-    at_space = last
-    for place in range(last, first + (last - first) // 2, -1):
+def _best_cut(text: str, offsets: np.ndarray, places: np.ndarray) -> int:
+    at_space = last = int(places[-1])
+    for place in reversed(places[len(places) // 2 :].tolist()):
         start = int(offsets[place][0])
         before, here = text[max(start - 1, 0) : start], text[start : start + 1]
         if before and (before in "。！？" or (before in ".!?" and here.isspace())):
-            return place
+            return int(place)
         if at_space == last and (here.isspace() or before.isspace()):
-            at_space = place
+            at_space = int(place)
     return at_space

@@ -66,7 +66,7 @@ class Translator(nn.Module):
         vectors, _ = self(ids, lengths, targets)
         real = targets >= 0
         return told_loss(  # of real pieces alone
-            vectors[real], self._weight(), self.bias, targets[real], smoothing=self.label_smoothing
+            vectors[real], self.output_weight(), self.bias, targets[real], smoothing=self.label_smoothing
         )
 
     def answers(self, targets: Tensor) -> int:
@@ -98,18 +98,18 @@ class Translator(nn.Module):
         vectors: Tensor = self.target.weight * math.sqrt(self.target.embedding_dim)
         return vectors
 
-    def _weight(self) -> Tensor:
+    def output_weight(self) -> Tensor:
         """What each piece is told by: (V, D)."""
         return (self.output or self.target).weight
 
     def _ready_to_write(self) -> _Ready:
-        weights = (*self.decoder.parameters(), self.target.weight, self._weight())
+        weights = (*self.decoder.parameters(), self.target.weight, self.output_weight())
         return self._ready.of(weights, self._made_ready)
 
     def _made_ready(self) -> _Ready:
         with torch.no_grad():
             stepper = Stepper(self.decoder, self._targets())
-            return _Ready(stepper, self._weight().t().contiguous())
+            return _Ready(stepper, self.output_weight().t().contiguous())
 
 
 def _table(pieces: int, width: int) -> nn.Embedding:

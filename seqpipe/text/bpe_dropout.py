@@ -12,9 +12,10 @@ import numpy as np
 
 from seqpipe.errors import SettingError
 from seqpipe.text.codec import Codec, Ids
-from seqpipe.text.units import KEPT, SPECIALS, Memo, well_formed
+from seqpipe.text.units import SPECIALS, well_formed
 
-VARIANTS = 32  # of a word: drawn once, so that an epoch costs a look-up a word
+VARIANTS = 32  # of a word: each is drawn once, so that later epochs look it up
+_MOST = 1 << 18  # variants remembered before starting over: some 50 MB
 
 
 class BpeDropout:
@@ -38,7 +39,7 @@ class BpeDropout:
         self._vocab |= {one: codec.tokenizer.token_to_id(one) for one in self._own}
         self._rate = rate
         self._seed = seed
-        self._variants: Memo[list[Ids]] = Memo(self._draw)
+        self._known: dict[tuple[str, int], Ids] = {}
 
     def again(self, ids: Ids, chance: np.random.Generator) -> Ids:
         """The text of ids that end in EOS, cut anew."""
@@ -60,16 +61,15 @@ class BpeDropout:
                 yield from (word for word, _ in self._splitter.pre_tokenize_str(part))
 
     def _variant(self, word: str, which: int) -> Ids:
-        if len(word) <= KEPT:
-            return self._variants[word][which]
-        # a sentence without spaces hardly comes twice: the others would be drawn for nothing
-        seed = [self._seed, crc32(word.encode()), which]
-        return self._cut(word, np.random.default_rng(seed))
-
-    def _draw(self, word: str) -> list[Ids]:
-        """Each word by a chance of its own: in whatever order words come, they get the same."""
-        chance = np.random.default_rng([self._seed, crc32(word.encode())])
-        return [self._cut(word, chance) for _ in range(VARIANTS)]
+        """Each by a chance of its own: in whatever order words come, they get the same."""
+        found = self._known.get((word, which))
+        if found is None:
+            chance = np.random.default_rng([self._seed, crc32(word.encode()), which])
+            found = self._cut(word, chance)
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[word, which] = found
+        return found
 
     def _cut(self, word: str, chance: np.random.Generator) -> Ids:
         pieces = [word] if word in self._own else list(word)

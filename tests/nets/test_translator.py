@@ -203,7 +203,7 @@ def test_each_table_is_read_where_it_belongs(tie_source: bool, tie_output: bool)
     net = make_net(tie_source=tie_source, tie_output=tie_output)
     ids, targets = torch.tensor([[4]]), torch.tensor([[5, 6]])
     vectors, _ = net(ids, torch.tensor([1]), targets)
-    torch.autograd.backward(vectors[0, 1] @ net._weight()[6])
+    torch.autograd.backward(vectors[0, 1] @ net.output_weight()[6])
 
     def touched(name: str) -> list[bool]:
         grad = net.get_parameter(name).grad
