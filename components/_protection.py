@@ -8,6 +8,9 @@ from typing import List, Tuple
 import numpy as np
 from spacy.tokens import Doc
 
+from seqpipe.errors import SettingError
+from seqpipe.text.codec import UNK, Codec
+
 # A private character stands for what is protected; no more of them fit into one text.
 HOLDERS = [chr(0xE000 + i) for i in range(16)]
 
@@ -24,6 +27,14 @@ class Masked:
     text: str
     held: Tuple[str, ...]  # what each holder stands for
     origin: np.ndarray  # (len(text) + 1,) where each character stands in the text as it was
+
+
+def holder_ids(codec: Codec) -> List[int]:
+    """The piece of each holder."""
+    found = codec.encode(HOLDERS)
+    if any(len(ids) != 1 or ids[0] == UNK for ids in found):
+        raise SettingError("tokenizer", "a file", "none where `protect` wants pieces of its own")
+    return [int(ids[0]) for ids in found]
 
 
 def plain(text: str) -> Masked:
@@ -43,9 +54,9 @@ class Protection:
 
     def masked(self, doc: Doc, start: int, end: int) -> Masked:
         """A stretch of the doc with holders in it."""
-        return self.masked_text(doc.text[start:end], [*self._entities(doc, start, end)])
+        return self.mask_text(doc.text[start:end], [*self._entities(doc, start, end)])
 
-    def masked_text(self, text: str, entities: Sequence[Tuple[int, int]] = ()) -> Masked:
+    def mask_text(self, text: str, entities: Sequence[Tuple[int, int]] = ()) -> Masked:
         """The same of a text whose entities stand there."""
         if not self or any(holder in text for holder in HOLDERS):
             return plain(text)

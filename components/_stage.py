@@ -109,6 +109,8 @@ class Stage(TrainablePipe):
             raise SettingError("reads", reads, "'text' or 'tokens'")
         if reads == "tokens" and codec.unit != "word":
             raise SettingError("codec.unit", codec.unit, "'word' where reads = 'tokens'")
+        if longest < 0:
+            raise SettingError("longest", longest, "0 for no limit, or a number of pieces")
         self.vocab = vocab
         self.model = model
         self.name = name

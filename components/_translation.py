@@ -15,7 +15,6 @@ from seqpipe.search.state import Found
 from seqpipe.text.codec import UNK, Codec
 from seqpipe.train.scores import score_texts
 
-
 _HELD = frozenset(HOLDERS)
 
 

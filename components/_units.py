@@ -69,7 +69,7 @@ def split_long(text: str, offsets: np.ndarray, most: int) -> List[Tuple[int, int
         last = min(first + most, len(offsets))
         if last < len(offsets):
             low, high = np.searchsorted(whole, [first + 1, last + 1])
-            last = _best_cut(text, offsets, whole[low : max(high, low + 1)])
+            last = _best_cut(text, offsets, whole[low:high]) if low < high else int(whole[low])
         start, end = int(offsets[first][0]), int(offsets[last - 1][1])
         part = text[start:end]
         start += len(part) - len(part.lstrip())

@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
 
-from seqpipe.components._protection import HOLDERS, Protection, plain
+from seqpipe.components._protection import HOLDERS, Protection, holder_ids
 from seqpipe.components._search import SearchRecipe
 from seqpipe.components._stage import CodecRecipe, Lessons, Stage, read_defaults, set_extension
 from seqpipe.components._translation import Source, Translation, joined, spelled
@@ -126,8 +126,7 @@ class TranslatorStage(Stage):
         files = {"target": "target.json", "shortlist": "shortlist.npy"}
         kept = {"target": target_codec is not None, "shortlist": shortlist > 0}
         self.extras = {name: file for name, file in files.items() if kept[name]}
-        self._droppers: List[BpeDropout] = []  # made when they are first wanted
-        self._docs_alone = self.unit == DOC
+        self._droppers: Dict[Codec, BpeDropout] = {}  # made when they are first wanted
         self._whole = self.unit in (DOC, SENT, TOKEN)  # spans may overlap
         for field in (*self.fields, f"{extension}_nbest"):
             set_extension(field, Doc, Span, Token)
@@ -225,9 +224,9 @@ class TranslatorStage(Stage):
         """The holders in each row: they must come through."""
         if not self.protection:
             return [[] for _ in range(len(ids))]
-        sides = (codec.encode(HOLDERS) for codec in (self._codec(), self._target()))
-        across = {int(a[0]): b.tolist() for a, b in zip(*sides, strict=True)}
-        return [[across[id] for id in row if id in across] for row in ids.tolist()]
+        sides = map(holder_ids, [self._codec(), self._target()])
+        across = dict(zip(*sides, strict=True))
+        return [[[across[id]] for id in row if id in across] for row in ids.tolist()]
 
     # Writing --------------------------------------------------------------------------------
 
@@ -238,10 +237,11 @@ class TranslatorStage(Stage):
             parts = [(source, self._spelled(source, next(walk))) for source in self.sources(doc)]
             if self._whole:
                 self._write(doc, joined(doc.text, 0, len(doc.text), parts))
-            for unit, of_unit in groupby(parts, key=lambda part: part[0].unit):
+            for _, of_unit in groupby(parts, key=lambda part: id(part[0].unit)):
+                own = list(of_unit)
+                unit = own[0][0].unit
                 if unit.at is not None:
-                    whole = joined(doc.text, unit.start, unit.end, list(of_unit))
-                    self._write(unit.at, whole)
+                    self._write(unit.at, joined(doc.text, unit.start, unit.end, own))
 
     def _write(self, at: Any, translations: Sequence[Translation]) -> None:
         best = translations[0]
@@ -284,7 +284,7 @@ class TranslatorStage(Stage):
         """
         every = list(texts)
         target = self._target()
-        sources = [Source(Unit(0, len(t)), 0, len(t), plain(t)) for t in every]
+        sources = [Source(Unit(0, len(t)), 0, len(t), self.protection.mask_text(t)) for t in every]
         # a word stands at the beginning or behind a space, and there in other pieces
         words = [self._forms(word) for word in required]
         how = partial(
@@ -294,7 +294,8 @@ class TranslatorStage(Stage):
             required=[[forms[-1] for forms in words]] * len(every) if words else None,
             forbidden=[form for word in forbidden for form in self._forms(word)],
         )
-        found = self.run_rows(self._closed(self._codec(), every), how)
+        rows = self._closed(self._codec(), [source.masked.text for source in sources])
+        found = self.run_rows(rows, how)
         return [
             self._spelled(source, some) if source.masked.text.strip() else [_NOTHING]
             for source, some in zip(sources, found, strict=True)
@@ -329,7 +330,10 @@ class TranslatorStage(Stage):
             return (pair[side] for pair in pairs() for side in sides)
 
         def learned(recipe: CodecRecipe, path: Optional[str], *sides: int) -> Codec:
-            return Codec.load(path) if path else recipe.train(texts(*sides), reserved=holders)
+            codec = Codec.load(path) if path else recipe.train(texts(*sides), reserved=holders)
+            if holders:
+                holder_ids(codec)
+            return codec
 
         if self.target_recipe is None:
             self.codec = learned(self.recipe, tokenizer, 0, 1)
@@ -349,11 +353,10 @@ class TranslatorStage(Stage):
         """What there is to learn: of units that say what becomes of them, else of the doc."""
         doc = example.reference
         found = []
-        if not self._docs_alone:
-            for unit in units_of(doc, self.unit, self.name):
-                gold = gold_of(unit, self.extension)
-                if gold is not None:
-                    found.append((self.protection.masked(doc, unit.start, unit.end), gold))
+        for unit in units_of(doc, self.unit, None):
+            gold = gold_of(unit, self.extension)
+            if gold is not None:
+                found.append((self.protection.masked(doc, unit.start, unit.end), gold))
         gold = doc._.get(self.extension)
         if not found and isinstance(gold, str):
             found = [(self.protection.masked(doc, 0, len(doc.text)), gold)]
@@ -374,11 +377,11 @@ class TranslatorStage(Stage):
 
     def _recut(self, lessons: Lessons) -> Lessons:
         """The same texts in other pieces."""
-        self._droppers = self._droppers or [
-            BpeDropout(codec, self.bpe_dropout, seed=0)
-            for codec in dict.fromkeys([self._codec(), self._target()])
-        ]
-        source, target = self._droppers[0], self._droppers[-1]
+        codecs = [self._codec(), self._target()]
+        for codec in codecs:
+            if codec not in self._droppers:
+                self._droppers[codec] = BpeDropout(codec, self.bpe_dropout, seed=0)
+        source, target = (self._droppers[codec] for codec in codecs)
         # drawn from torch's own chance, which a checkpoint keeps
         chance = np.random.default_rng(int(torch.randint(2**31, ())))
         return Lessons(

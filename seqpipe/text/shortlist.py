@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.errors import CodecError
+from seqpipe.errors import CodecError, SettingError
 from seqpipe.text.codec import Ids
 
 FREQUENT = 200  # of the target, always there
@@ -31,6 +31,8 @@ class Shortlist:
         cls, sources: Sequence[Ids], targets: Sequence[Ids], *, size: int, best: int
     ) -> Shortlist:
         """From pairs of rows; `size` is that of the source vocabulary."""
+        if best < 1:
+            raise SettingError("shortlist", best, "0 for none, or a number of pieces from 1 on")
         counts = np.bincount(np.concatenate([*targets, np.zeros(0, np.int32)]))
         often = np.argsort(-counts, kind="stable")[:FREQUENT].astype(np.int32)
         always = np.unique(often[counts[often] > 0])
@@ -57,9 +59,9 @@ class Shortlist:
         try:
             flat = np.load(held, allow_pickle=False)
             rows, best = np.load(held, allow_pickle=False).tolist()
-        except (ValueError, EOFError, OSError) as error:
+            return cls(flat[: rows * best].reshape(rows, best), flat[rows * best :])
+        except (ValueError, TypeError, EOFError, OSError) as error:
             raise CodecError("the shortlist", f"it is damaged ({error})") from error
-        return cls(flat[: rows * best].reshape(rows, best), flat[rows * best :])
 
 
 def _likely(
