@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe.errors import SettingError
-from seqpipe.text.bpe_dropout import BpeDropout
+from seqpipe.text.bpe_dropout import VARIANTS, BpeDropout
 from seqpipe.text.codec import EOS, Codec, Ids, Unit
 
 TEXTS = [
