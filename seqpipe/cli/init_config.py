@@ -147,9 +147,19 @@ def init_config(
 def _look_at(train: str, corpus: Mapping[str, Any]) -> None:
     """Finds out now, from the first row, what training would find out later."""
     from seqpipe.cli._config import READ
+    from seqpipe.corpora.pairs import open_pairs
     from seqpipe.corpora.sources import column_names, locate, open_split
 
     if locate(train).docs:
+        return
+    if corpus["@readers"] == "seqpipe.Pairs.v1":  # its names may be keys of dicts in one column
+        open_pairs(
+            train,
+            split="train",
+            source=corpus["source"],
+            target=corpus["target"],
+            streaming=True,
+        )
         return
     columns = column_names(open_split(train, split="train", streaming=True))
     for name in READ[corpus["@readers"]]:
