@@ -1,5 +1,6 @@
 """`seqpipe.Search.v1`: how a stage that writes chooses what to write."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, List, Optional
@@ -44,6 +45,7 @@ class SearchRecipe:
     typical: float
     length_penalty: float
     coverage_penalty: float
+    margin: float
     repetition_penalty: float
     no_repeat: int
     min_length: int
@@ -107,6 +109,7 @@ class SearchRecipe:
             beam=self.beam if wanted is None else max(self.beam, _FEWEST),
             length_penalty=self.length_penalty,
             coverage_penalty=self.coverage_penalty,
+            margin=self.margin or math.inf,
             required=wanted,
             nbest=self.nbest,
             **shared,
@@ -156,6 +159,7 @@ def make_search(
     typical: float = 1.0,
     length_penalty: float = 0.0,
     coverage_penalty: float = 0.0,
+    margin: float = 0.0,
     repetition_penalty: float = 1.0,
     no_repeat: int = 0,
     min_length: int = 0,
@@ -174,6 +178,7 @@ def make_search(
         typical=typical,
         length_penalty=length_penalty,
         coverage_penalty=coverage_penalty,
+        margin=margin,
         repetition_penalty=repetition_penalty,
         no_repeat=no_repeat,
         min_length=min_length,
