@@ -26,13 +26,17 @@ class Attention(nn.Module):
         """(B, T, Q) and (B, S, A) to (B, T, S)."""
         raise NotImplementedError
 
+    def weights(self, query: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """How much of its look each query (B, T, Q) gives each place: (B, T, S)."""
+        scores = self.scores(query, keys).masked_fill(~mask[:, None], float("-inf"))
+        # a row of nothing has no place to look at, and softmax no answer for it
+        return torch.softmax(scores, dim=-1).nan_to_num(0.0)
+
     def forward(
         self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The contexts (B, T, H) and the weights (B, T, S); a row without a place gets zeros."""
-        scores = self.scores(query, keys).masked_fill(~mask[:, None], float("-inf"))
-        # a row of nothing has no place to look at, and softmax no answer for it
-        weights = torch.softmax(scores, dim=-1).nan_to_num(0.0)
+        weights = self.weights(query, keys, mask)
         return torch.bmm(weights, memory), weights
 
 

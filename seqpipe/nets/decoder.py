@@ -9,7 +9,7 @@ goes back in (input feeding, Luong et al. 2015), one step at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -19,7 +19,6 @@ from seqpipe.nets.attention import Attention, make_attention
 from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell, thinned
 from seqpipe.nets.dropout import Locked
 from seqpipe.nets.encoder import length_mask
-from seqpipe.nets.folded import Folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +28,6 @@ class Memory:
     states: Tensor  # (B, S, M)
     keys: Tensor  # (B, S, A)
     mask: Tensor  # (B, S)
-
-    def pick(self, rows: Tensor) -> Memory:
-        """Some rows, in the order given, no longer than the longest of them."""
-        mask = self.mask.index_select(0, rows)
-        longest = int(mask.sum(dim=1).max()) if len(rows) else 0
-        return Memory(
-            self.states[:, :longest].index_select(0, rows),
-            self.keys[:, :longest].index_select(0, rows),
-            mask[:, :longest],
-        )
 
 
 class Decoder(nn.Module):
@@ -129,77 +118,3 @@ class _Layer:
     def __call__(self, x: Tensor) -> Tensor:
         y, self._state = run_cell(self._module, x, self._state, self._weights)
         return y
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """What a decoder keeps of each row between two steps."""
-
-    memory: Memory
-    halves: Tensor  # (L, R, H): half of each state, as `Folded` wants it
-    cells: Tensor  # (L, R, H)
-    context: Tensor  # (R, M)
-
-    def pick(self, rows: Tensor) -> Carried:
-        return Carried(
-            self.memory.pick(rows),
-            self.halves.index_select(1, rows),
-            self.cells.index_select(1, rows),
-            self.context.index_select(0, rows),
-        )
-
-
-class Stepper:
-    """A decoder that writes, with its weights folded; holds for those it was made from."""
-
-    def __init__(self, decoder: Decoder, vectors: Tensor) -> None:
-        """`vectors` (V, D) are those of the pieces."""
-        self.decoder = decoder
-        with torch.no_grad():
-            self._layers = [
-                Folded(decoder.cell, [cast(Recurrent, layer)]) for layer in decoder.layers
-            ]
-            lowest, width = self._layers[0], decoder.inputs
-            weight = decoder.readout.weight.t()
-            beside = decoder.width + decoder.attention.memory
-            # what hangs on the last piece alone is looked up
-            self._gates = vectors @ lowest.inputs[0, :width] + lowest.bias[0]  # (V, G)
-            self._last = vectors @ weight[beside:] + decoder.readout.bias  # (V, D)
-            self._readout = weight[:beside].contiguous()
-            self._fed = lowest.inputs[:, width:] if decoder.feeding else None
-            self._above = [
-                torch.cat([layer.inputs[0], layer.bias[0]]) for layer in self._layers[1:]
-            ]
-
-    def begin(self, memory: Memory) -> Carried:
-        halves = self.decoder.starts(memory) / 2
-        context = memory.states.new_zeros(len(memory.mask), memory.states.shape[2])
-        return Carried(memory, halves, torch.zeros_like(halves), context)
-
-    def step(self, tokens: Tensor, carried: Carried) -> tuple[Tensor, Tensor, Carried]:
-        """One piece a row (R,) to (R, D), the attention (R, S) and what is carried on."""
-        gates = self._gates.index_select(0, tokens)[None]  # (1, R, G)
-        if self._fed is not None:
-            gates = gates.baddbmm_(carried.context[None], self._fed)
-        halves, cells = torch.empty_like(carried.halves), carried.cells.clone()
-        self._layers[0].step(gates, carried.halves[:1], cells[:1], halves[:1])
-        h = halves[0] * 2  # (R, H)
-        memory, attention = carried.memory, self.decoder.attention
-        context, weights = attention(h[:, None], memory.keys, memory.states, memory.mask)
-        context = context[:, 0]
-        below = torch.cat([h, context, h.new_ones(len(h), 1)], dim=-1)
-        for i, (layer, inputs) in enumerate(zip(self._layers[1:], self._above, strict=True), 1):
-            layer.step(
-                (below @ inputs)[None],
-                carried.halves[i : i + 1],
-                cells[i : i + 1],
-                halves[i : i + 1],
-            )
-            h = halves[i] * 2
-            below = torch.cat([h, h.new_ones(len(h), 1)], dim=-1)
-        outputs = torch.tanh(
-            self._last.index_select(0, tokens).addmm_(
-                torch.cat([h, context], dim=-1), self._readout
-            )
-        )
-        return outputs, weights[:, 0], replace(carried, halves=halves, cells=cells, context=context)

@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqpipe.nets.decoder import Carried, Decoder, Memory, Stepper
+from seqpipe.nets.decoder import Decoder, Memory
 from seqpipe.nets.dropout import Fixed, Gaps, Locked
 from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.folded import Derived
+from seqpipe.nets.stepper import Carried, Stepper
 from seqpipe.nets.telling import told_loss
 
 PAD, BEGIN = 0, 2
@@ -66,7 +67,11 @@ class Translator(nn.Module):
         vectors, _ = self(ids, lengths, targets)
         real = targets >= 0
         return told_loss(  # of real pieces alone
-            vectors[real], self.output_weight(), self.bias, targets[real], smoothing=self.label_smoothing
+            vectors[real],
+            self.output_weight(),
+            self.bias,
+            targets[real],
+            smoothing=self.label_smoothing,
         )
 
     def answers(self, targets: Tensor) -> int:

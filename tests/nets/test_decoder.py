@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from seqpipe.nets.cells import Cell
-from seqpipe.nets.decoder import Carried, Decoder, Memory, Stepper
+from seqpipe.nets.decoder import Decoder, Memory
 from seqpipe.nets.dropout import set_dropout
 from seqpipe.nets.encoder import length_mask
+from seqpipe.nets.stepper import Carried, Sources, Stepper
 
 CELLS: tuple[Cell, ...] = get_args(Cell)
 PIECES, INPUTS, WIDTH, READ = 9, 5, 6, 4
@@ -179,15 +180,32 @@ def test_states_start_from_the_mean_of_what_was_read() -> None:
         assert torch.allclose(starts[layer], part, atol=1e-6)
 
 
-def test_a_memory_gives_rows_in_any_order_and_is_as_long_as_the_longest() -> None:
-    memory = make_memory(make_decoder(), [5, 0, 3, 1])
-    rows = torch.tensor([2, 3, 2, 1])
-    picked = memory.pick(rows)
-    assert picked.states.shape == (4, 3, READ) and picked.mask.sum(dim=1).tolist() == [3, 1, 3, 0]
-    assert torch.equal(picked.states, memory.states[rows, :3])
-    assert torch.equal(picked.keys, memory.keys[rows, :3])
-    assert memory.pick(torch.tensor([1])).states.shape == (1, 0, READ)
-    assert memory.pick(rows[:0]).mask.shape == (0, 0)
+@given(st.lists(st.integers(0, 4), max_size=9), st.lists(st.integers(0, 20), max_size=9))
+def test_sources_are_held_once_and_found_by_their_rows(first: list[int], then: list[int]) -> None:
+    lengths = torch.tensor([5, 0, 3, 1, 2])
+    mask = length_mask(lengths, 5)
+    marks = (torch.arange(5.0)[:, None] + 1) * mask  # (N, S), another number for each source
+    sources = Sources.of(marks[:, :, None], marks[:, :, None], mask)
+    then = [i % len(first) for i in then] if first else []
+    homes = [first[i] for i in then]
+    picked = sources.pick(torch.tensor(first, dtype=torch.long))
+    picked = picked.pick(torch.tensor(then, dtype=torch.long))
+    assert len(picked.mask) <= len(lengths) and len(picked.homes) == len(homes)
+    for row, home in enumerate(homes):
+        at = picked.homes[row]
+        assert picked.mask[at].sum() == lengths[home]
+        assert set(picked.keys[at].flatten().tolist()) <= {0.0, home + 1.0}
+    x = torch.randn(len(homes), 3)
+    assert torch.equal(picked.apart(picked.beside(x)), x)
+    if homes:
+        assert picked.beside(x).shape[1] == max(map(homes.count, homes))
+
+
+def test_sources_that_nobody_looks_at_are_let_go() -> None:
+    mask = length_mask(torch.tensor([5, 0, 3, 1]), 5)
+    sources = Sources.of(mask[:, :, None].float(), mask[:, :, None].float(), mask)
+    assert sources.pick(torch.tensor([2, 3, 2])).keys.shape == (2, 3, 1)
+    assert sources.pick(torch.tensor([1])).keys.shape == (1, 0, 1)
 
 
 @every_cell
