@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _WIDE = 90  # places on a terminal
 _LABELLED = 2  # reviews of each label
 _CUT = 4  # sentences
+_TRANSLATED = 4
 
 
 class Exhibit(Protocol):
@@ -59,6 +60,21 @@ class Sentence:
             yield "right", clipped(self.truth, _WIDE)
 
 
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A sentence, what the pipeline makes of it, and what it should have."""
+
+    text: str
+    said: str
+    truth: str
+
+    def rows(self) -> Iterator[Sequence[str]]:
+        yield "", clipped(self.text, _WIDE)
+        yield "said", clipped(self.said, _WIDE)
+        if self.said != self.truth:
+            yield "right", clipped(self.truth, _WIDE)
+
+
 def reviews(model: Path, data: str) -> Exhibition:
     """The first few of each label, and one mistake, for there are some."""
     import spacy
@@ -95,6 +111,24 @@ def sentences(model: Path, data: str) -> Exhibition:
         shown += [one for one in found if one.said != one.truth][:1]
     learned = open_passages(data, split="train")
     return Exhibition(_count(learned), _count(kept), shown)
+
+
+def phrases(model: Path, data: str) -> Exhibition:
+    """The first few, and one mistake if none of them is one."""
+    import spacy
+
+    from seqpipe.corpora.pairs import open_pairs
+
+    nlp = spacy.load(model)
+    read = nlp.config["corpora"]["train"]
+    sides = {side: read[side] for side in ("source", "target")}
+    docs = nlp.pipe(open_pairs(data, split="validation", **sides), as_tuples=True)
+    kept = [Phrase(doc.text, doc._.translation, truth) for doc, truth in docs]
+    shown = kept[:_TRANSLATED]
+    if all(one.said == one.truth for one in shown):
+        shown += [one for one in kept if one.said != one.truth][:1]
+    learned = sum(1 for _ in open_pairs(data, split="train", **sides))
+    return Exhibition(learned, len(kept), shown)
 
 
 def _count(passages: Iterable[Passage]) -> int:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import spacy
 from commands import Command, write_lines
+from spacy.language import Language
 from spacy.tokens import Doc
 
 from seqpipe.cli import train as command
-from seqpipe.cli._exhibits import Sentence, sentences
+from seqpipe.cli._exhibits import Phrase, Sentence, phrases, sentences
 from seqpipe.cli.demo import KINDS
 
 
@@ -25,7 +26,10 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
 
     def few_steps(*words: str, overrides: Mapping[str, Any], **others: Any) -> Any:
         asked.append(overrides)
-        sizes = {f"components.{words[0]}.model.{name}": 8 for name in ("width", "embedding")}
+        net = {"width": 8, "embedding": 8}
+        if words[0] == "translator":
+            net["decoder_width"] = 8
+        sizes = {f"components.{words[0]}.model.{name}": size for name, size in net.items()}
         small = {**overrides, "training.max_steps": 3, **sizes}
         return train(*words, overrides=small, **others)
 
@@ -38,20 +42,22 @@ def test_it_leaves_pipelines_and_says_how_to_use_them(
 ) -> None:
     ran = seqpipe("demo", "--output", tmp_path / "new", "--seed", 5)
     assert ran.code == 0
-    assert [settings["system.seed"] for settings in hurried] == [5, 5, 5, 5]
+    assert [settings["system.seed"] for settings in hurried] == [5] * 6
     for kind in KINDS:
         for corpus, lang in kind.corpora.items():
             model = tmp_path / "new" / corpus / "model-best"
-            assert re.search(rf"bundled:{corpus}: learned from [12],\d+ {kind.rows} in", ran.out)
+            assert re.search(rf"bundled:{corpus}: learned from [125],\d+ {kind.rows} in", ran.out)
             assert str(model) in ran.out
             nlp = spacy.load(model)
             assert nlp.lang == lang
             doc = nlp("好 good")
             if kind.stage == "sentiment":
                 assert doc._.sentiment["label"] in ("positive", "negative")
+            elif kind.stage == "translator":
+                assert isinstance(doc._.translation, str)
             else:
                 assert doc.text == "好 good" and doc.has_annotation("SENT_START")
-    for word in ("accuracy", "token F", "sentence F", "spacy.load("):
+    for word in ("accuracy", "token F", "sentence F", "BLEU", "spacy.load("):
         assert word in ran.out
     tried = ran.out[ran.out.index("    import spacy") :].partition("\n\n")[0]
     exec(textwrap.dedent(tried), {})
@@ -83,6 +89,39 @@ def test_a_mistake_stands_beside_what_is_right(
         ("", "Well"),
         ("wrong", "He's | in"),
         ("right", "He | 's | in"),
+    ]
+
+
+class Shouting(Language):
+    """A pipeline that translates by shouting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config["corpora"] = {"train": {"source": "soft", "target": "loud"}}
+        Doc.set_extension("translation", default=None, force=True)
+
+    def make_doc(self, text: str) -> Doc:
+        doc = super().make_doc(text)
+        doc._.translation = text.upper()
+        return doc
+
+
+def test_a_translation_stands_beside_the_right_one_where_they_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [{"soft": f"no {n}", "loud": f"NO {n}"} for n in range(5)]
+    for part in ("train", "validation"):
+        write_lines(tmp_path / f"{part}.jsonl", [*pairs, {"soft": "yes", "loud": "YEAH"}])
+    monkeypatch.setattr(spacy, "load", lambda model: Shouting())
+    seen = phrases(tmp_path, str(tmp_path))
+    assert (seen.learned, seen.kept, len(seen.shown)) == (6, 6, 5)
+    assert seen.shown[-1] == Phrase("yes", "YES", "YEAH")
+    assert [row for one in seen.shown[3:] for row in one.rows()] == [
+        ("", "no 3"),
+        ("said", "NO 3"),
+        ("", "yes"),
+        ("said", "YES"),
+        ("right", "YEAH"),
     ]
 
 
