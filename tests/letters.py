@@ -43,9 +43,10 @@ CODEC: dict[str, Any] = {
     "lower": False,
 }
 BPE = {**CODEC, "unit": "bpe", "min_count": 1}
-APART: dict[str, Any] = {"target_codec": CODEC, "model": {"tie_source": False}}  # a codec for each side
+# A codec for each side.
+APART: dict[str, Any] = {"target_codec": CODEC, "model": {"tie_source": False}}
 SEARCH: dict[str, Any] = {"beam": 1, "length_penalty": 0.0}
-SENTENCES = ("abc d.", "fg h.", "ja b.")  # as they were learned, one at a time
+SENTENCES = ("ad ij.", "b f ge.", "ja cb.")  # as they were learned, one at a time
 ENOUGH = 300  # steps until texts of this kind come out right
 ROWS = 32
 
