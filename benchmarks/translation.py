@@ -59,11 +59,16 @@ class Task:
         return f"{self.name}:{self.source}-{self.target}"
 
 
+SETTINGS = {
+    "training.max_steps": 7000,
+    "training.eval_frequency": 600,
+    "components.translator.shortlist": 40,
+}
 TASKS = (
-    Task("multi30k", "en", "de", "test", "13a", 37.0),
-    Task("multi30k", "de", "en", "test", "13a", 39.0),
-    Task("tatoeba_en_zh", "en", "zh", "validation", "zh"),
-    Task("tatoeba_en_zh", "zh", "en", "validation", "13a"),
+    Task("multi30k", "en", "de", "test", "13a", 37.0, SETTINGS),
+    Task("multi30k", "de", "en", "test", "13a", 39.0, SETTINGS),
+    Task("tatoeba_en_zh", "en", "zh", "validation", "zh", settings=SETTINGS),
+    Task("tatoeba_en_zh", "zh", "en", "validation", "13a", settings=SETTINGS),
 )
 PIECES = 8000  # of nets that are compared in speed of training
 ROWS = 32
