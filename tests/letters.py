@@ -33,6 +33,8 @@ MODEL: dict[str, Any] = {
     "tie_source": True,
     "tie_output": True,
     "embedding_dropout": 0.0,
+    "piece_dropout": 0.0,
+    "weight_dropout": 0.0,
     "label_smoothing": 0.0,
 }
 CODEC: dict[str, Any] = {

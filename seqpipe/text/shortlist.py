@@ -68,7 +68,7 @@ def _likely(
     sources: Sequence[Ids], targets: Sequence[Ids], best: int
 ) -> list[tuple[int, NDArray[np.int64]]]:
     """The target pieces that each source piece most probably becomes."""
-    if not len(sources):
+    if not any(len(s) and len(t) for s, t in zip(sources, targets, strict=True)):
         return []
     left = np.concatenate([np.repeat(s, len(t)) for s, t in zip(sources, targets, strict=True)])
     right = np.concatenate([np.tile(t, len(s)) for s, t in zip(sources, targets, strict=True)])
