@@ -34,6 +34,7 @@ from seqpipe.text.bpe_dropout import BpeDropout
 from seqpipe.text.codec import EOS, Codec, Ids
 from seqpipe.text.rows import Rows
 from seqpipe.text.shortlist import Shortlist
+from seqpipe.text.units import SPACELESS
 
 
 @Language.factory(
@@ -285,13 +286,13 @@ class TranslatorStage(Stage):
         every = list(texts)
         target = self._target()
         sources = [Source(Unit(0, len(t)), 0, len(t), self.protection.mask_text(t)) for t in every]
-        # a word stands at the beginning or behind a space, and there in other pieces
-        words = [self._forms(word) for word in required]
+        # a word stands behind a space, and there in other pieces, where its script has spaces
+        words = [self._forms(w)[0 if SPACELESS.match(w) else -1] for w in required]
         how = partial(
             self._searched,
             search=self.search.changed(**settings),
             prefix=[target.encode([prefix])[0].tolist()] * len(every) if prefix else None,
-            required=[[forms[-1] for forms in words]] * len(every) if words else None,
+            required=[words] * len(every) if words else None,
             forbidden=[form for word in forbidden for form in self._forms(word)],
         )
         rows = self._closed(self._codec(), [source.masked.text for source in sources])

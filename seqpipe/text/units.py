@@ -23,6 +23,9 @@ from tokenizers import (
 
 from seqpipe.errors import SettingError
 
+# Letters of scripts that set no spaces between words.
+SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+
 # The thread pool of `tokenizers` does not survive a fork; whoever wants it has said so already.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.errors import SettingError
+from seqpipe.text.units import SPACELESS
 
 _HAN = re.compile("[\u3400-\u9fff]")
-_SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
 
 def calibration_error(confidences: NDArray[Any], right: NDArray[Any], *, bins: int = 15) -> float:
@@ -75,7 +75,7 @@ def score_texts(
 def _tokenize_like(texts: Sequence[str]) -> str:
     """sacrebleu's way for the script of the texts: those without spaces have no words to count."""
     letters = [letter for text in texts for letter in text if letter.isalpha()]
-    spaceless = sum(map(bool, map(_SPACELESS.match, letters)))
+    spaceless = sum(map(bool, map(SPACELESS.match, letters)))
     if 2 * spaceless <= len(letters):
         return "13a"
     han = sum(map(bool, map(_HAN.match, letters)))

@@ -112,6 +112,13 @@ def test_a_required_word_of_subwords_stands_behind_a_space() -> None:
         assert not {"chat", "le"} & set(text.split())
 
 
+def test_a_required_word_stands_behind_no_space_where_the_script_has_none() -> None:
+    pairs = [("a b", "猫在睡觉。"), ("c d", "狗在吃鱼。")] * 2
+    nlp = make_letters_nlp(40, pairs=pairs, codec={**CODEC, "unit": "bpe", "min_count": 1})
+    ((text,),) = texts(letters_stage(nlp).translate(["a b"], required=["狗"], beam=4))
+    assert "狗" in text and " " not in text
+
+
 @pytest.mark.parametrize("beam", [1, 3])
 def test_the_least_and_the_most_pieces(beam: int) -> None:
     short = trained(search={"beam": beam, "max_length": 2})
