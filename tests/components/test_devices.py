@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
 import torch
+from letters import TEXTS, letters_stage, make_letters_nlp, make_pairs
 from small import cats_of, make_examples, make_nlp, stage_of, texts_of
 
 from seqpipe.errors import DeviceMissing
@@ -53,3 +55,23 @@ def test_a_stage_moves_between_devices_and_learns_on() -> None:
     stage_of(nlp).model.to_cpu()
     nlp.update(make_examples(nlp), sgd=nlp.create_optimizer())
     assert stage_of(nlp).shim.device.type == "cpu"
+
+
+@on_gpu
+@pytest.mark.parametrize(
+    "search", [{"beam": 1}, {"beam": 4, "nbest": 2}, {"sampling": True}], ids=str
+)
+def test_a_translator_writes_the_same_on_both_devices(
+    tmp_path: Path, search: dict[str, Any]
+) -> None:
+    nlp = make_letters_nlp(30, pairs=make_pairs(200), device="cuda", search=search, shortlist=5)
+    assert letters_stage(nlp).shim.device.type == "cuda"
+    nlp.to_disk(tmp_path)
+    again = spacy.load(tmp_path, config={"components.translator.device": "cpu"})
+    same = [
+        one._.translation == other._.translation
+        for one, other in zip(nlp.pipe(TEXTS), again.pipe(TEXTS), strict=True)
+    ]
+    assert sum(same) >= len(TEXTS) - 2  # roundings may tip a scale
+    stage = letters_stage(nlp)
+    assert all("BE" in some[0].text for some in stage.translate(TEXTS[:3], required=["BE"], beam=4))

@@ -61,11 +61,42 @@ if __name__ == "__main__":
     print("done")
 """
 
+TRANSLATOR = """
+import multiprocessing
+import sys
+
+import torch
+from letters import TEXTS, make_letters_nlp, make_pairs
+
+torch.set_num_threads(2)
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    nlp = make_letters_nlp(5, pairs=make_pairs(40), shortlist=9, search={"beam": 2, "nbest": 2})
+    torch.set_num_threads(2)
+    texts = [*TEXTS, ""] * 3
+    expected = [(doc._.translation, doc._.alignment) for doc in nlp.pipe(texts)]
+    torch.ones(600, 600) @ torch.ones(600, 600)
+    pairs = [(text, number) for number, text in enumerate(texts)]
+    found = list(nlp.pipe(pairs, as_tuples=True, n_process=2, batch_size=20))
+    assert [context for _, context in found] == list(range(len(texts)))
+    for (doc, _), (text, lines) in zip(found, expected, strict=True):
+        assert doc._.translation == text and len(doc._.translation_nbest) <= 2
+        assert [line[:4] for line in map(list, doc._.alignment)] == [line[:4] for line in lines]
+    assert torch.get_num_threads() == 2
+    print("done")
+"""
+
 
 @pytest.mark.parametrize(
     ("start", "parent"),
-    [("fork", SENTIMENT), ("spawn", SENTIMENT), ("fork", TOKENIZER)],
-    ids=["fork", "spawn", "fork-tokenizer"],
+    [
+        ("fork", SENTIMENT),
+        ("spawn", SENTIMENT),
+        ("fork", TOKENIZER),
+        ("fork", TRANSLATOR),
+    ],
+    ids=["fork", "spawn", "fork-tokenizer", "fork-translator"],
 )
 def test_two_workers_after_two_threads(tmp_path: Path, start: str, parent: str) -> None:
     if start == "fork" and not hasattr(os, "fork"):
