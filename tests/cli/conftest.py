@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import spacy
 from commands import LABELS, Command, Ran, write_lines
+from letters import make_pairs, trained
 from spacy.training import Example
 
 from seqpipe.__main__ import main
@@ -110,4 +111,24 @@ def both(tokenizer: Path, pipeline: Path, tmp_path_factory: pytest.TempPathFacto
     nlp.add_pipe("sentiment", source=spacy.load(pipeline))
     folder = tmp_path_factory.mktemp("trained") / "both"
     nlp.to_disk(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of texts with what they become."""
+    folder = tmp_path_factory.mktemp("data") / "pairs"
+    for seed, (part, count) in enumerate([("train", 120), ("validation", 20), ("test", 30)]):
+        found = make_pairs(count, seed=seed)
+        write_lines(
+            folder / f"{part}.jsonl", [{"source": source, "target": t} for source, t in found]
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that has learned to make capitals of small letters."""
+    folder = tmp_path_factory.mktemp("trained") / "translator"
+    trained(search={"beam": 3}).to_disk(folder)
     return folder

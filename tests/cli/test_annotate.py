@@ -101,6 +101,34 @@ def test_sentences_alone_in_a_column_of_another_name(
     assert ran.code == 2 and "--fields tokens=tokens_found,sentences" in ran.sentence
 
 
+@pytest.mark.parametrize("target", ["jsonl", "parquet"])
+def test_translations(target: str, translator: Path, tmp_path: Path) -> None:
+    texts = ["gj", "", "h jd", " \n"]
+    data = write_lines(tmp_path / "in.jsonl", [{"text": text} for text in texts])
+    output = tmp_path / f"out.{target}"
+    done = annotate(translator, data, output)
+    found = read_lines(output) if target == "jsonl" else pq.read_table(output).to_pylist()
+    assert [row["translation"] for row in found] == ["GJ", None, "H JD", None]
+    assert [row["translation_score"] is None for row in found] == [False, True, False, True]
+    assert [line[:4] for line in found[0]["alignment"]] == [[0, 1, 0, 1], [1, 2, 1, 2]]
+    assert done.empty == 2 and done.failed == 0
+
+
+def test_translations_alone_and_several(seqpipe: Command, translator: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(translator, config={"components.translator.search.nbest": 2})
+    nlp.to_disk(tmp_path / "model")
+    data = write_lines(tmp_path / "in.jsonl", [{"text": "gj"}])
+    words = ["--fields", "translation=de,translation_nbest", "--output", "-"]
+    ran = seqpipe("annotate", tmp_path / "model", data, *words)
+    (row,) = map(json.loads, ran.out.splitlines())
+    assert ran.code == 0 and list(row) == ["text", "de", "translation_nbest"]
+    assert row["de"] == row["translation_nbest"][0]["text"] == "GJ"
+    output = tmp_path / "out.parquet"
+    annotate(tmp_path / "model", data, output)
+    (row,) = pq.read_table(output).to_pylist()
+    assert row["translation_nbest"][0]["text"] == row["translation"] == "GJ"
+
+
 @Language.component("fails_on_boom")
 def fails_on_boom(doc: Any) -> Any:
     if "boom" in doc.text:

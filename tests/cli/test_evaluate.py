@@ -132,9 +132,54 @@ def test_docs_with_tokens(tokenizer: Path, tmp_path: Path) -> None:
     assert found["token_p"] >= 0 and "sents_f" not in found
 
 
+def test_translations(seqpipe: Command, translator: Path, pairs: Path, tmp_path: Path) -> None:
+    ran = seqpipe("evaluate", translator, pairs)
+    assert (ran.code, ran.err) == (0, "")
+    for word in ("30 documents", "(test)", "BLEU", "chrF", "characters per second"):
+        assert word in ran.out
+    lines = ran.out.splitlines()
+    (bleu,) = [line for line in lines if line.startswith("bleu: ")]
+    assert "nrefs:1|case:mixed|eff:no|tok:" in bleu and "|version:" in bleu
+    assert any(line.startswith("chrf: nrefs:1|") for line in lines)
+    target = tmp_path / "scores.json"
+    assert seqpipe("evaluate", translator, pairs, "--json", target).code == 0
+    scores = json.loads(target.read_text())
+    assert set(scores) == {"bleu", "chrf", *SPEEDS}
+    assert 0.5 < scores["bleu"] <= 1 and 0.5 < scores["chrf"] <= 1
+
+
+def test_translations_in_columns_of_other_names(translator: Path, tmp_path: Path) -> None:
+    rows = [{"en": "gj", "de": "GJ"}, {"en": "h jd", "de": "H JD"}]
+    named = write_lines(tmp_path / "named.jsonl", rows)
+    nested = write_lines(tmp_path / "nested.jsonl", [{"translation": row} for row in rows])
+    for data in (named, nested):
+        found = evaluate(translator, data, source="en", target="de")
+        assert found.documents == 2 and found.scores["chrf"] == 1
+        assert set(found.signatures) == {"bleu_signature", "chrf_signature"}
+
+
+def test_columns_are_those_of_the_training(translator: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(translator)
+    nlp.config["corpora"] = {"train": {"source": "en", "target": "de"}}
+    nlp.to_disk(tmp_path / "model")
+    data = write_lines(tmp_path / "rows.jsonl", [{"en": "gj", "de": "GJ", "source": "x"}])
+    assert evaluate(tmp_path / "model", data).scores["chrf"] == 1
+
+
+def test_docs_with_translations(translator: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(translator)
+    docs = [nlp.make_doc(text) for text in ("gj", "h jd")]
+    for doc in docs:
+        doc._.translation = doc.text.upper()
+    DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "test.spacy")
+    assert evaluate(translator, tmp_path).scores["chrf"] == 1
+
+
 def test_bad_input_is_one_sentence(
     seqpipe: Command,
     pipeline: Path,
+    translator: Path,
+    pairs: Path,
     tokenizer: Path,
     reviews: Path,
     sentences: Path,
@@ -163,6 +208,9 @@ def test_bad_input_is_one_sentence(
         ([pipeline, unlabelled], "holds no"),
         ([pipeline, sentences, "--tokens", "tokens"], "The pipeline writes no 'tokens'"),
         ([tokenizer, reviews], "has no column 'tokens': it has id, text and label"),
+        ([translator, reviews], "has no column 'source': it has id, text and label"),
+        ([translator, pairs, "--target", "de"], "has no column 'de': it has source and target"),
+        ([pipeline, pairs, "--source", "source"], "The pipeline writes no 'translation'"),
         ([pipeline, reviews, "--device", "abacus"], "The device 'abacus' cannot be used"),
         ([pipeline, reviews, "--json", tmp_path], "it is a folder"),
         ([pipeline, reviews, "--json", tmp_path / "file" / "x"], "no file can be made there"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from commands import Command, write_lines
+from letters import make_pairs
 from spacy.cli.debug_config import debug_config
 from spacy.cli.init_config import fill_config
 from spacy.util import load_config, load_config_from_str
@@ -14,12 +15,15 @@ from spacy.util import load_config, load_config_from_str
 from seqpipe.cli.init_config import init_config
 from seqpipe.cli.train import train
 
+STAGES = ["sentiment", "tokenizer", "translator"]
 
-@pytest.mark.parametrize("stage", ["sentiment", "tokenizer"])
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_it_is_complete(
-    stage: str, seqpipe: Command, reviews: Path, sentences: Path, tmp_path: Path
+    stage: str, seqpipe: Command, reviews: Path, sentences: Path, pairs: Path, tmp_path: Path
 ) -> None:
-    path, data = tmp_path / "config.cfg", reviews if stage == "sentiment" else sentences
+    path = tmp_path / "config.cfg"
+    data = dict(zip(STAGES, (reviews, sentences, pairs), strict=True))[stage]
     ran = seqpipe("init-config", stage, "--train", data, "--output", path)
     assert ran.code == 0 and f"python -m spacy train {path}" in ran.err
     debug_config(path)
@@ -27,7 +31,7 @@ def test_it_is_complete(
     assert before.to_str() == after.to_str()
 
 
-@pytest.mark.parametrize("stage", ["sentiment", "tokenizer"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_stdout_holds_the_config_alone(stage: str, seqpipe: Command) -> None:
     ran = seqpipe("init-config", stage)
     assert (ran.code, ran.err) == (0, "")
@@ -86,6 +90,24 @@ def test_a_tokenizer(seqpipe: Command, tmp_path: Path) -> None:
     assert train(str(path), output=tmp_path / "out").step == 2
 
 
+def test_a_translator(seqpipe: Command, tmp_path: Path) -> None:
+    rows = [{"en": source, "de": target} for source, target in make_pairs(60)]
+    data = write_lines(tmp_path / "rows.jsonl", rows)
+    path = tmp_path / "config.cfg"
+    short = ["--source", "en", "--target", "de", "--cell", "gru", "--width", 8, "--size", 300]
+    dotted = ["--training.max_steps", 2, "--components.translator.search.beam=2"]
+    words = ["init-config", "translator", "--train", data, *short, *dotted, "--output", path]
+    assert seqpipe(*words).code == 0
+    config = load_config(path, interpolate=False)
+    stage = config["components"]["translator"]
+    assert (stage["model"]["cell"], stage["model"]["width"]) == ("gru", 8)
+    assert (stage["codec"]["size"], stage["search"]["beam"]) == (300, 2)
+    for corpus in config["corpora"].values():
+        assert corpus["@readers"] == "seqpipe.Pairs.v1"
+        assert (corpus["source"], corpus["target"]) == ("en", "de")
+    assert train(str(path), output=tmp_path / "out").step == 2
+
+
 def test_a_file_in_use_is_left_alone(seqpipe: Command, tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     path.write_text("mine")
@@ -105,6 +127,8 @@ def test_a_file_in_use_is_left_alone(seqpipe: Command, tmp_path: Path) -> None:
         (["tokenizer", "--train", "bundled:sentences_en", "--label", "text"], 2, "another stage"),
         (["tokenizer", "--train", "bundled:sentences_en", "--tokens", "words"], 1, "'words'"),
         (["tokenizer", "--label", "text"], 2, "another stage"),
+        (["translator", "--text", "text"], 2, "another stage"),
+        (["translator", "--train", "nowhere.csv", "--target", "fr"], 1, "no file"),
         (["tokenizer", "--unit", "word"], 1, "codec.unit"),
         (["sentiment", "--train", "nowhere.csv"], 1, "no file, folder or data set"),
         (["sentiment", "--lang", "qq"], 1, "spaCy refuses this config"),
@@ -122,6 +146,10 @@ def test_bad_input_is_one_sentence(
     assert (ran.code, ran.out) == (code, "") and said in ran.sentence
 
 
-def test_a_missing_column_is_seen_before_training(seqpipe: Command, reviews: Path) -> None:
+def test_a_missing_column_is_seen_before_training(
+    seqpipe: Command, reviews: Path, pairs: Path
+) -> None:
     ran = seqpipe("init-config", "sentiment", "--train", reviews, "--label", json.dumps("x"))
     assert ran.code == 1 and "it has id, text and label" in ran.sentence
+    ran = seqpipe("init-config", "translator", "--train", pairs, "--target", "fr")
+    assert ran.code == 1 and "no column 'fr': it has source and target" in ran.sentence

@@ -103,9 +103,8 @@ def test_tied_weights_are_there_once(tied: dict[str, Any], names: set[str], tmp_
     tables = {"target.weight", "source.weight", "output.weight"}
     assert weights.keys() & tables == names
     assert said(spacy.load(tmp_path)) == said(nlp)
-    assert {p.name for p in (tmp_path / "translator").iterdir()} == {
-        *("cfg", "model.safetensors", "tokenizer.json")
-    }
+    files = {path.name for path in (tmp_path / "translator").iterdir()}
+    assert files == {"cfg", "model.safetensors", "tokenizer.json"}
 
 
 def test_tied_weights_stay_tied_after_loading(nlp: Language) -> None:
