@@ -66,6 +66,12 @@ class SearchRecipe:
         """The same with some settings changed; None leaves one as it is."""
         return replace(self, **{name: v for name, v in settings.items() if v is not None})
 
+    def fit_for(self, required: Sequence[str]) -> "SearchRecipe":
+        """Itself, where it can write what is required."""
+        if required and self.sampling:
+            raise SettingError("required", list(required), "none where words are drawn by chance")
+        return self
+
     def limits(self, lengths: Tensor) -> Limits:
         """Of what is written for texts of so many pieces."""
         if self.max_length:

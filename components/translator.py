@@ -290,7 +290,7 @@ class TranslatorStage(Stage):
         words = [self._forms(w)[0 if SPACELESS.match(w) else -1] for w in required]
         how = partial(
             self._searched,
-            search=self.search.changed(**settings),
+            search=self.search.changed(**settings).fit_for(required),
             prefix=[target.encode([prefix])[0].tolist()] * len(every) if prefix else None,
             required=[words] * len(every) if words else None,
             forbidden=[form for word in forbidden for form in self._forms(word)],

@@ -112,6 +112,11 @@ def test_a_required_word_of_subwords_stands_behind_a_space() -> None:
         assert not {"chat", "le"} & set(text.split())
 
 
+def test_what_is_drawn_cannot_be_told_what_to_hold(stage: TranslatorStage) -> None:
+    with pytest.raises(SettingError, match="none where words are drawn by chance"):
+        stage.translate(["gj"], required=["E"], sampling=True)
+
+
 def test_a_required_word_stands_behind_no_space_where_the_script_has_none() -> None:
     pairs = [("a b", "猫在睡觉。"), ("c d", "狗在吃鱼。")] * 2
     nlp = make_letters_nlp(40, pairs=pairs, codec={**CODEC, "unit": "bpe", "min_count": 1})
