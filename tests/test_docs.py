@@ -24,12 +24,17 @@ MODELS = {
     "stars": ("sentiment", "reviews"),
     "films": ("sentiment", "reviews"),
     "words": ("tokenizer", "sentences"),
+    "en-de": ("translator", "pairs", "--source", "en", "--target", "de"),
     "seqpipe-demo/reviews_en": ("sentiment", "reviews"),
     "seqpipe-demo/sentences_en": ("tokenizer", "sentences"),
+    "seqpipe-demo/phrases_en_de": ("translator", "pairs", "--source", "en", "--target", "de"),
 }
 SIDES = [
     ("a lovely film with good actors", "positive"),
     ("a dull film with bad actors", "negative"),
+]
+PAIRS: list[dict[str, object]] = [
+    {"en": f"{i} cakes are small.", "de": f"{i} Kuchen sind klein."} for i in range(2, 32)
 ]
 SENTENCES: list[dict[str, object]] = [
     {
@@ -58,6 +63,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "sentences").mkdir()
     for part in ("train", "validation", "test"):
         write_lines(tmp_path / "sentences" / f"{part}.jsonl", SENTENCES)
+    (tmp_path / "pairs").mkdir()
+    for part in ("train", "validation", "test"):
+        write_lines(tmp_path / "pairs" / f"{part}.jsonl", PAIRS)
+    (tmp_path / "lines.txt").write_text("Two cakes.\n\nThe box is blue.\n", encoding="utf-8")
     named = [{"sentence": row["text"], "words": row["tokens"]} for row in SENTENCES]
     write_lines(tmp_path / "rows.jsonl", named * 20)
     for code, word in {"en": "number", "de": "Nummer"}.items():
@@ -106,7 +115,7 @@ def run_commands(code: str) -> None:
         assert main(argv) == 0, line
 
 
-@pytest.mark.parametrize("stage", ["sentiment", "tokenizer"])
+@pytest.mark.parametrize("stage", ["sentiment", "tokenizer", "translator"])
 def test_every_setting_of_a_stage_is_told(stage: str) -> None:
     page = (ROOT / "docs" / f"{stage}.md").read_text(encoding="utf-8")
     config = read_defaults(str(stage_config(stage)), stage)
