@@ -57,6 +57,8 @@ class SearchRecipe:
             raise SettingError("search.beam", self.beam, "1 or more")
         if not self.sampling and not 1 <= self.nbest <= self.beam:
             raise SettingError("search.nbest", self.nbest, f"from 1 to the beam, {self.beam}")
+        if self.margin < 0:
+            raise SettingError("search.margin", self.margin, "0 for none, or more")
         if self.max_length < 0 or (not self.max_length and self.max_ratio <= 0):
             raise SettingError(
                 "search.max_length", self.max_length, "0 or more, 0 with a max_ratio"
@@ -115,7 +117,8 @@ class SearchRecipe:
             beam=self.beam if wanted is None else max(self.beam, _FEWEST),
             length_penalty=self.length_penalty,
             coverage_penalty=self.coverage_penalty,
-            margin=self.margin or math.inf,
+            # several are asked for, and the others may lie far behind
+            margin=self.margin if self.margin and self.nbest == 1 else math.inf,
             required=wanted,
             nbest=self.nbest,
             **shared,

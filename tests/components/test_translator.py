@@ -248,6 +248,7 @@ def test_a_given_tokenizer_without_holders_cannot_protect(tmp_path: Path) -> Non
         ({"search": {"beam": 0}}, r"search\.beam = 0.*1 or more"),
         ({"search": {"beam": 2, "nbest": 3}}, r"search\.nbest = 3.*from 1 to the beam, 2"),
         ({"search": {"max_ratio": 0.0}}, r"search\.max_length = 0"),
+        ({"search": {"margin": -1.0}}, r"search\.margin = -1\.0.*0 for none"),
         ({"search": {"max_length": -1}}, r"search\.max_length = -1"),
         ({"model": {"tie_source": True}, "target_codec": CODEC}, "tie_source = True.*own codec"),
         ({"model": {"cell": "qrnn"}}, "one of rnn, lstm, gru"),

@@ -63,6 +63,13 @@ def test_n_best_survive_a_doc_bin() -> None:
         assert list(again._.translation_nbest) == doc._.translation_nbest
 
 
+@pytest.mark.parametrize("margin", [0.0, 1e-6])
+def test_a_margin_leaves_as_many_as_are_asked_for(margin: float) -> None:
+    stage = letters_stage(trained(search={"beam": 4, "margin": margin}))
+    assert [len(some) for some in stage.translate(TEXTS, nbest=4)] == [4] * len(TEXTS)
+    assert texts(stage.translate(TEXTS)) == [[text.upper()] for text in TEXTS]
+
+
 def test_translate_gives_the_best_few_of_each_text(stage: TranslatorStage) -> None:
     found = stage.translate(["gj", "", "h jd", " \n"], nbest=2)
     assert [some[0].text for some in found] == ["GJ", "", "H JD", ""]
