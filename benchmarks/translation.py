@@ -71,7 +71,7 @@ TASKS = (
     Task("tatoeba_en_zh", "zh", "en", "validation", "13a", settings=SETTINGS),
 )
 PIECES = 8000  # of nets that are compared in speed of training
-ROWS = 32
+ROWS = 80  # as JoeyNMT has it
 GREEDY_BATCH = 32
 SIZES = ("cell", "embedding", "hidden", "encoder_layers", "decoder_layers")
 

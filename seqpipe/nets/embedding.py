@@ -103,6 +103,28 @@ class Embedding(nn.Module):
         return x if self.kind is None else x + self.kind(self.kinds[places[0]])
 
 
+class Pieces(nn.Embedding):
+    """One vector a piece, with weights small enough to be those of an output as well, and vectors
+    of a size that a cell listens to (Vaswani et al. 2017)."""
+
+    def __init__(self, pieces: int, width: int, *, pad: int = 0) -> None:
+        super().__init__(pieces, width, padding_idx=pad)
+        nn.init.normal_(self.weight, std=width**-0.5)
+        self.scale = math.sqrt(width)
+
+    @property
+    def rows(self) -> int:
+        return self.num_embeddings
+
+    def tables(self) -> list[Tensor]:
+        """The vectors of all pieces: (V, D)."""
+        return [self.weight * self.scale]
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, S) to (B, S, D)."""
+        return super().forward(ids) * self.scale
+
+
 def _table(rows: int, width: int, *, empty: int | None = None) -> nn.Embedding:
     """Small vectors, and zeros for the row that stands for nothing."""
     table = nn.Embedding(rows, width, padding_idx=empty)

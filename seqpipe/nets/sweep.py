@@ -7,15 +7,14 @@ embeddings times the input weights is a table too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqpipe.nets.cells import Recurrent
-from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.folded import Derived, Folded
 
@@ -80,23 +79,34 @@ class Sweep:
             yield gates.unflatten(0, (self._ways, -1))
 
 
+class LookedUp(Protocol):
+    """Vectors that are the sum of one row of each of its tables."""
+
+    @property
+    def rows(self) -> int:
+        """Of all tables together."""
+
+    def tables(self) -> list[Tensor]: ...
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
 class Sweeps:
     """The sweep of an encoder over an embedding, made anew when a weight has changed."""
 
     def __init__(self) -> None:
         self._derived: Derived[Sweep] = Derived()
 
-    def suits(self, encoder: Encoder, embedding: Embedding, *, rows: int) -> bool:
+    def suits(self, encoder: Encoder, embedding: LookedUp, *, rows: int) -> bool:
         """Whether it may be used for so many rows, and is likely to be the faster way."""
         gates = sum(weight.shape[0] for weight in encoder.input_weights())
         return (
             rows >= FEWEST_ROWS
             and not torch.is_grad_enabled()
-            and not embedding.single.weight.is_cuda
+            and not next(embedding.parameters()).is_cuda
             and gates * embedding.rows <= _LARGEST
         )
 
-    def of(self, encoder: Encoder, embedding: Embedding) -> Sweep:
+    def of(self, encoder: Encoder, embedding: LookedUp) -> Sweep:
         weights = (*embedding.parameters(), *encoder.parameters())
         return self._derived.of(weights, lambda: Sweep(encoder, embedding.tables()))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,12 +10,14 @@ from torch import Tensor, nn
 
 from seqpipe.nets.decoder import Decoder, Memory
 from seqpipe.nets.dropout import Fixed, Gaps, Locked
+from seqpipe.nets.embedding import Pieces
 from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.folded import Derived
 from seqpipe.nets.stepper import Carried, Stepper
+from seqpipe.nets.sweep import Sweeps
 from seqpipe.nets.telling import told_loss
 
-PAD, BEGIN = 0, 2
+BEGIN = 2
 
 
 class Translator(nn.Module):
@@ -37,28 +38,33 @@ class Translator(nn.Module):
         unknown: int = 1,
     ) -> None:
         super().__init__()
-        self.target = _table(targets, decoder.inputs)
+        self.target = Pieces(targets, decoder.inputs)
         # what is tied is one parameter of one name: a file holds it once
-        self.source = None if tie_source else _table(sources, encoder.inputs)
+        self.source = None if tie_source else Pieces(sources, encoder.inputs)
         self.encoder = encoder
         self.decoder = decoder
-        self.output = None if tie_output else _table(targets, decoder.inputs)
+        self.output = None if tie_output else Pieces(targets, decoder.inputs)
         self.bias = nn.Parameter(torch.zeros(targets))
         self.dropout = Locked(0.0)  # the rate is the driver's: see `set_dropout`
         self.embedded = Fixed(embedding_dropout)
         self.gaps = Gaps(piece_dropout, piece=unknown)
         self.label_smoothing = label_smoothing
+        self.sweeps = Sweeps()
         self._ready: Derived[_Ready] = Derived()
 
     def read(self, ids: Tensor, lengths: Tensor) -> Memory:
         """What is remembered of source rows (B, S)."""
-        x = self.embedded(_vectors(self.source or self.target, self.gaps(ids)))
-        return self.decoder.remember(self.dropout(self.encoder(x, lengths)), lengths)
+        pieces = self.source or self.target
+        if not self.training and self.sweeps.suits(self.encoder, pieces, rows=len(ids)):
+            states = self.sweeps.of(self.encoder, pieces)([ids], lengths)
+        else:
+            states = self.encoder(self.embedded(pieces(self.gaps(ids))), lengths)
+        return self.decoder.remember(self.dropout(states), lengths)
 
     def forward(self, ids: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """What each target piece is told from (B, T, D), and where attention lay (B, T, S)."""
         written = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=BEGIN)  # (B, T)
-        x = self.embedded(_vectors(self.target, self.gaps(written)))
+        x = self.embedded(self.target(self.gaps(written)))
         vectors, weights = self.decoder(x, self.read(ids, lengths))
         return self.dropout(vectors), weights
 
@@ -98,11 +104,6 @@ class Translator(nn.Module):
         scores = torch.addmm(writing.bias, vectors, writing.weight)
         return scores, attention, replace(writing, carried=carried)
 
-    def _targets(self) -> Tensor:
-        """The vectors of all target pieces: (V, D)."""
-        vectors: Tensor = self.target.weight * math.sqrt(self.target.embedding_dim)
-        return vectors
-
     def output_weight(self) -> Tensor:
         """What each piece is told by: (V, D)."""
         return (self.output or self.target).weight
@@ -113,21 +114,8 @@ class Translator(nn.Module):
 
     def _made_ready(self) -> _Ready:
         with torch.no_grad():
-            stepper = Stepper(self.decoder, self._targets())
+            stepper = Stepper(self.decoder, *self.target.tables())
             return _Ready(stepper, self.output_weight().t().contiguous())
-
-
-def _table(pieces: int, width: int) -> nn.Embedding:
-    table = nn.Embedding(pieces, width, padding_idx=PAD)
-    # scores are products with these where they are tied: small numbers make them small
-    nn.init.normal_(table.weight, std=width**-0.5)
-    return table
-
-
-def _vectors(table: nn.Embedding, ids: Tensor) -> Tensor:
-    """Of a size that a cell listens to (Vaswani et al. 2017): (B, S) to (B, S, D)."""
-    vectors: Tensor = table(ids)
-    return vectors * math.sqrt(table.embedding_dim)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -253,6 +253,6 @@ def test_gaps_are_in_what_is_read_and_in_what_was_written_but_not_in_what_is_tol
     net.gaps.rate = 1.0
     vectors, _ = net(ids, lengths, first)
     net.gaps.rate = 0.0
-    x = net.embedded(net.target(torch.full((4, 1), 7)) * WIDTH**0.5)
+    x = net.embedded(net.target(torch.full((4, 1), 7)))
     expected, _ = net.decoder(x, net.read(unread, lengths))
     torch.testing.assert_close(vectors, expected)
