@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqpipe.nets.dropout import Gaps
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
 from seqpipe.nets.pooling import Pool
@@ -38,8 +39,7 @@ class Classifier(nn.Module):
         self.dropout = nn.Dropout(0.0)  # the rate is the driver's: see `set_dropout`
         self.sweeps = Sweeps()
         self.multi_label = multi_label
-        self.word_dropout = word_dropout
-        self.unknown = unknown
+        self.gaps = Gaps(word_dropout, piece=unknown)
         self.label_smoothing = label_smoothing
         self.chunk = chunk
         self.class_weights: Tensor
@@ -48,7 +48,7 @@ class Classifier(nn.Module):
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Scores before softmax or sigmoid: (B, C)."""
         mask = length_mask(lengths, ids.shape[1])  # (B, S)
-        states = self._states(self._with_gaps(ids), lengths)  # (B, S, H)
+        states = self._states(self.gaps(ids), lengths)  # (B, S, H)
         pooled = torch.cat([pool(states, mask) for pool in self.pools], dim=-1)
         scores: Tensor = self.output(self.dropout(pooled))
         return scores
@@ -102,13 +102,6 @@ class Classifier(nn.Module):
 
     def _pools(self) -> list[Pool]:
         return [pool for pool in self.pools if isinstance(pool, Pool)]
-
-    def _with_gaps(self, ids: Tensor) -> Tensor:
-        """Some pieces read as unknown while training (Iyyer et al. 2015)."""
-        if not (self.training and self.word_dropout):
-            return ids
-        gaps = torch.rand(ids.shape, device=ids.device) < self.word_dropout
-        return ids.masked_fill(gaps, self.unknown)
 
     def _normalized(self, scores: Tensor) -> Tensor:
         return torch.sigmoid(scores) if self.multi_label else torch.softmax(scores, dim=-1)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqpipe.nets.dropout import Gaps
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
 from seqpipe.nets.sweep import Sweeps
@@ -33,9 +34,8 @@ class Tagger(nn.Module):
         self.output = nn.Linear(encoder.outputs, CLASSES)
         self.dropout = nn.Dropout(0.0)  # the rate is the driver's: see `set_dropout`
         self.sweeps = Sweeps()
-        self.unit_dropout = unit_dropout
-        self.mark_dropout = mark_dropout
-        self.unknown = unknown
+        self.gaps = Gaps(unit_dropout, piece=unknown)
+        self.unmarked = Gaps(mark_dropout, piece=0)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Scores before softmax: (B, S, C); those beyond a row's length mean nothing."""
@@ -83,13 +83,8 @@ class Tagger(nn.Module):
         if not self.training:
             return ids
         pieces, marks = ids // self.embedding.marks, ids % self.embedding.marks
-        if self.unit_dropout:
-            gaps = torch.rand(ids.shape, device=ids.device) < self.unit_dropout
-            pieces = pieces.masked_fill(gaps, self.unknown)
-        if self.mark_dropout:
-            gaps = torch.rand(ids.shape, device=ids.device) < self.mark_dropout
-            marks = marks.masked_fill(gaps, 0)
-        return pieces * self.embedding.marks + marks
+        read: Tensor = self.gaps(pieces) * self.embedding.marks + self.unmarked(marks)
+        return read
 
 
 class Convolution(nn.Module):

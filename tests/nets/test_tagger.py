@@ -84,7 +84,7 @@ def test_gaps_take_the_piece_or_its_marks_and_come_while_training_only() -> None
         return net._with_gaps(given).flatten().tolist()
 
     assert read(ids) == [3 * 4 + 2, 3 * 4]
-    net.unit_dropout, net.mark_dropout = 0.0, 1.0
+    net.gaps.rate, net.unmarked.rate = 0.0, 1.0
     assert read(ids) == [3 * 7, 3 * 9]
     net.eval()
     assert read(ids) == ids.flatten().tolist()
