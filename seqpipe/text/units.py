@@ -56,7 +56,7 @@ _BYTES = sorted(_ALPHABET)
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _CHUNK = re.compile(rf"[{_HAN}]|[^\s{_HAN}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-KEPT = 64  # characters; what is longer hardly comes twice
+_KEPT = 64  # characters; what is longer hardly comes twice
 _MOST = 1 << 16  # chunks remembered before starting over: some 15 MB
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Memo(dict[str, T]):
 
     def __missing__(self, key: str) -> T:
         value = self._work(key)
-        if len(key) <= KEPT:
+        if len(key) <= _KEPT:
             if len(self) >= _MOST:
                 self.clear()
             self[key] = value
