@@ -16,12 +16,15 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import from_bytes, from_disk, minibatch, registry, to_bytes, to_disk
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer
+from torch import Tensor
 
 from seqpipe.bridge import NetShim, Predict, shim_of
 from seqpipe.errors import NotInitialized, RehearsalRefused, SettingError
 from seqpipe.files import written
+from seqpipe.text import course
 from seqpipe.text.batches import restore
 from seqpipe.text.codec import Codec, Ids, Unit
+from seqpipe.text.course import Course
 from seqpipe.text.rows import Rows
 
 Reads = Literal["text", "tokens"]
@@ -62,6 +65,7 @@ class Lessons:
 
     rows: Sequence[Ids]
     answers: Sequence[np.ndarray]
+    follows: bool = False  # whether each row goes on where that of the lessons before has ended
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,22 @@ class Stage(TrainablePipe):
         """How long each row is to the net: what batches are made alike in."""
         return rows.lengths
 
+    def course(
+        self, rows: Rows, answers: Rows, *, side_by_side: int, budget: int, seed: int
+    ) -> Course:
+        """The way of a training through its rows."""
+        cells = self.cells(rows, answers)
+        return course.Buckets(
+            rows, answers, cells, side_by_side=side_by_side, budget=budget, seed=seed
+        )
+
+    def carried(self) -> Mapping[str, Tensor]:
+        """What a training carries on from one part of its course to the next."""
+        return {}
+
+    def carry_on(self, carried: Mapping[str, Tensor]) -> None:
+        """Takes it up again."""
+
     # Reading and predicting -----------------------------------------------------------------
 
     def encode(self, docs: Sequence[Doc]) -> List[Ids]:
@@ -171,6 +191,10 @@ class Stage(TrainablePipe):
     def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> Any:
         """The same for docs that were encoded before."""
         return self.run_rows(encoded)
+
+    def examine(self, encoded: Union[Sequence[Ids], Rows]) -> Any:
+        """What of it a validation needs."""
+        return self.predict_rows(encoded)
 
     def run_rows(
         self, encoded: Union[Sequence[Ids], Rows], predict: Optional[Predict] = None

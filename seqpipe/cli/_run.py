@@ -18,11 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import spacy
 import torch
 from confection import Config
-from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
@@ -35,9 +33,10 @@ from spacy.util import (
 from thinc.api import fix_random_seed
 
 from seqpipe.cli._trainee import StageTrainee, only_stage
+from seqpipe.components._stage import Stage
 from seqpipe.errors import CheckpointError, DataEmpty, OutputInUse, SettingError, listed
 from seqpipe.files import sweep, written, written_folder
-from seqpipe.text.batches import shuffled
+from seqpipe.text.course import Course
 from seqpipe.text.rows import Rows, RowsWriter
 from seqpipe.train.checkpoint import load_checkpoint
 from seqpipe.train.loop import Loop, Plan, Validation, Watcher
@@ -67,7 +66,7 @@ class Trained:
 
     def shown(self) -> dict[str, float]:
         """The few scores that a person looks at first."""
-        names = ("cats_acc", "cats_macro_f", "cats_ece", "token_f", "sents_f", "bleu", "chrf")
+        names = ("cats_acc", "cats_macro_f", "cats_ece", "token_f", "sents_f", "bleu", "chrf", "bits_per_char")
         return {n: self.scores[n] for n in names if isinstance(self.scores.get(n), float)}
 
 
@@ -165,12 +164,19 @@ class Run:
         if stage.skipped:
             told = f"{stage.skipped:,} of {stage.skipped + len(rows):,} rows are longer than "
             warnings.warn(f"{told}{stage.longest} pieces: they are not learned from", stacklevel=2)
-        cells = stage.cells(rows, Rows.open(self.answers))
-        _fit_length(nlp, cells)
-        _fit_schedule(nlp, _plan(nlp.config.interpolate()), cells)
+        plan = _plan(nlp.config.interpolate())
+        course = self._course(stage, plan)
+        _fit_length(nlp, course)
+        _fit_schedule(nlp, _plan(nlp.config.interpolate()), course)
         nlp.meta["seqpipe"] = _facts(nlp, rows)
         with written_folder(self.start) as beside:
             nlp.to_disk(beside)
+
+    def _course(self, stage: Stage, plan: Plan) -> Course:
+        rows, answers = Rows.open(self.rows), Rows.open(self.answers)
+        return stage.course(
+            rows, answers, side_by_side=plan.rows, budget=plan.budget, seed=plan.seed
+        )
 
     # One sitting ----------------------------------------------------------------------------
 
@@ -179,12 +185,13 @@ class Run:
         config = nlp.config.interpolate()
         plan = _plan(config)
         torch.manual_seed(plan.seed)
-        trainee = StageTrainee(nlp, Rows.open(self.rows), Rows.open(self.answers), self.output)
+        course = self._course(only_stage(nlp)[1], plan)
+        trainee = StageTrainee(nlp, course, self.output)
         position = None
         if self.checkpoint.exists():
-            position = load_checkpoint(self.checkpoint, trainee.learner)
-            trainee.catch_up(position.step)
-        watcher.begin(_steps(plan, trainee.lengths), position.step if position else 0)
+            position, carried = load_checkpoint(self.checkpoint, trainee.learner)
+            trainee.catch_up(position.step, carried)
+        watcher.begin(_steps(plan, course), position.step if position else 0)
         loop = Loop(
             trainee,
             plan,
@@ -267,30 +274,29 @@ def _plan(config: Mapping[str, Any]) -> Plan:
     )
 
 
-def _steps(plan: Plan, lengths: NDArray[np.int64]) -> int:
+def _steps(plan: Plan, course: Course) -> int:
     """How many steps a run has that nothing stops before."""
-    parts = shuffled(lengths, budget=plan.budget, rows=plan.rows, seed=plan.seed, epoch=0)
-    steps = plan.epochs * -(-len(parts) // plan.accumulate)
+    steps = plan.epochs * -(-len(course.parts(0)) // plan.accumulate)
     return min(n for n in (steps, plan.steps) if n)
 
 
-def _fit_length(nlp: Language, cells: NDArray[np.int64]) -> None:
+def _fit_length(nlp: Language, course: Course) -> None:
     """Where no length is asked for: so many epochs, more of a small corpus, fewer of a large."""
     training = nlp.config["training"]
     if training["max_epochs"] or training["max_steps"]:
         return
     config = nlp.config.interpolate()
-    own, each = _own(config), _steps(replace(_plan(config), epochs=1), cells)
+    own, each = _own(config), _steps(replace(_plan(config), epochs=1), course)
     training["max_epochs"] = max(own["epochs"], -(-own["least_steps"] // each))
     if own["most_steps"] and training["max_epochs"] * each > own["most_steps"]:
         training["max_steps"] = own["most_steps"]
 
 
-def _fit_schedule(nlp: Language, plan: Plan, cells: NDArray[np.int64]) -> None:
+def _fit_schedule(nlp: Language, plan: Plan, course: Course) -> None:
     """A schedule that leaves its end open ends with the run."""
     rate = nlp.config["training"]["optimizer"].get("learn_rate")
     if isinstance(rate, dict) and rate.get("total_steps") == 0:
-        rate["total_steps"] = _steps(plan, cells)
+        rate["total_steps"] = _steps(plan, course)
         rate["warmup_steps"] = min(rate["warmup_steps"], rate["total_steps"] // 4)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
 from spacy.util import combine_score_weights, load_model_from_config, registry, resolve_dot_names
+from torch import Tensor
 
 from seqpipe.components._stage import Buckets, Lessons, Stage
 from seqpipe.errors import DataEmpty, UsageError, listed
 from seqpipe.files import written_folder
+from seqpipe.text.course import Course, Part
 from seqpipe.text.rows import Rows
 from seqpipe.train.learner import Learner, Taken
 from seqpipe.train.loop import Validation
@@ -45,15 +47,13 @@ def whole_bucket(rows: NDArray[np.int64]) -> Buckets:
 
 
 class StageTrainee:
-    """Rows by their place, gradients and steps through the stage, validation on the dev part."""
+    """A course through the rows, gradients and steps by the stage, validation on the dev part."""
 
-    def __init__(self, nlp: Language, rows: Rows, answers: Rows, output: Path) -> None:
+    def __init__(self, nlp: Language, course: Course, output: Path) -> None:
         self.nlp = nlp
         self.name, self.stage = only_stage(nlp)
-        self.rows = rows
-        self.answers = answers
         self.output = output
-        self._cells = self.stage.cells(rows, answers)
+        self._course = course
         config = nlp.config.interpolate()
         training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
         self._optimizer = training["optimizer"]
@@ -77,10 +77,6 @@ class StageTrainee:
         return examples
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
-        return self._cells
-
-    @property
     def learner(self) -> Learner:
         return self.stage.shim.learner
 
@@ -88,18 +84,25 @@ class StageTrainee:
     def learn_rate(self) -> float:
         return float(self._optimizer.learn_rate)
 
-    def learn(self, rows: NDArray[np.int64]) -> float:
-        places = rows.tolist()
-        lessons = Lessons([self.rows[i] for i in places], [self.answers[i] for i in places])
-        return self.stage.learn(lessons, drop=self._drop, buckets=whole_bucket(rows))
+    def parts(self, epoch: int) -> Sequence[Part]:
+        return self._course.parts(epoch)
+
+    def learn(self, part: Part) -> float:
+        rows, answers = self._course.take(part)
+        lessons = Lessons(rows, answers, part.follows)
+        return self.stage.learn(lessons, drop=self._drop, buckets=whole_bucket(part.at))
+
+    def carried(self) -> Mapping[str, Tensor]:
+        return self.stage.carried()
 
     def step(self) -> Taken:
         taken = self.stage.shim.finish_update(self._optimizer)
         self._advance()
         return taken
 
-    def catch_up(self, steps: int) -> None:
-        """Moves the schedules to where a checkpoint stood."""
+    def catch_up(self, steps: int, carried: Mapping[str, Tensor]) -> None:
+        """Moves the schedules to where a checkpoint stood, and takes up what it carried on."""
+        self.stage.carry_on(carried)
         for _ in range(steps):
             self._advance()
 
@@ -109,7 +112,7 @@ class StageTrainee:
 
     def validate(self) -> tuple[float, Mapping[str, float]]:
         with self.learner.averaged():
-            found = self.stage.predict_rows(self._encoded)
+            found = self.stage.examine(self._encoded)
         docs = self.stage.written([example.predicted for example in self._dev], found)
         examples = [Example(d, eg.reference) for d, eg in zip(docs, self._dev, strict=True)]
         scores = self.stage.score(examples)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from seqpipe.errors import CheckpointError
 from seqpipe.files import written
@@ -34,9 +36,15 @@ class Position:
     failing: int = 0  # steps in a row whose gradient was not finite
 
 
-def save_checkpoint(path: Path, learner: Learner, position: Position) -> None:
+_CARRIED = "carried."
+
+
+def save_checkpoint(
+    path: Path, learner: Learner, position: Position, carried: Mapping[str, Tensor]
+) -> None:
     """Under a temporary name, then renamed: a killed writer leaves the old one."""
-    tensors = {name: value.contiguous().cpu() for name, value in learner.state().items()}
+    state = {**learner.state(), **{_CARRIED + name: value for name, value in carried.items()}}
+    tensors = {name: value.contiguous().cpu() for name, value in state.items()}
     tensors["chance.cpu"] = torch.get_rng_state()
     if torch.cuda.is_initialized():
         tensors["chance.cuda"] = torch.cuda.get_rng_state()
@@ -44,8 +52,9 @@ def save_checkpoint(path: Path, learner: Learner, position: Position) -> None:
         save_file(tensors, beside, metadata={"position": json.dumps(asdict(position))})
 
 
-def load_checkpoint(path: Path, learner: Learner) -> Position:
-    """Sets the learner and the random numbers back to where the run stood."""
+def load_checkpoint(path: Path, learner: Learner) -> tuple[Position, dict[str, Tensor]]:
+    """Sets the learner and the random numbers back to where the run stood; gives its position and
+    what it carried on."""
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()["position"])
@@ -58,4 +67,5 @@ def load_checkpoint(path: Path, learner: Learner) -> Position:
     torch.set_rng_state(tensors["chance.cpu"])
     if "chance.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["chance.cuda"])
-    return Position(**facts)
+    carried = {k.removeprefix(_CARRIED): v for k, v in tensors.items() if k.startswith(_CARRIED)}
+    return Position(**facts), carried

@@ -1,7 +1,7 @@
 """Epochs over length buckets, validations, checkpoints: a run that can be stopped at any step.
 
-The order of an epoch's batches is a function of seed and epoch alone, so a position is two
-numbers, and a run that was killed goes on from its last checkpoint to the same bytes.
+The order of an epoch's parts is a function of seed and epoch alone, so a position is two numbers,
+and a run that was killed goes on from its last checkpoint to the same bytes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from torch import Tensor
 
 from seqpipe.errors import TrainingDiverged
 from seqpipe.files import written
-from seqpipe.text.batches import shuffled
+from seqpipe.text.course import Part
 from seqpipe.train.checkpoint import Position, save_checkpoint
 from seqpipe.train.learner import Learner, Taken
 
@@ -63,16 +62,18 @@ class Validation:
 
 
 class Trainee(Protocol):
-    """What learns: a stage with its data, or anything else with rows of known lengths."""
+    """What learns: a stage with its data, or anything else that has them in parts."""
 
-    @property
-    def lengths(self) -> NDArray[np.int64]: ...
     @property
     def learner(self) -> Learner: ...
     @property
     def learn_rate(self) -> float: ...
-    def learn(self, rows: NDArray[np.int64]) -> float:
-        """Adds the gradients of these rows; gives their mean loss."""
+    def parts(self, epoch: int) -> Sequence[Part]: ...
+    def learn(self, part: Part) -> float:
+        """Adds the gradients of a part of the epoch asked for last; gives its mean loss."""
+
+    def carried(self) -> Mapping[str, Tensor]:
+        """What goes on from one part to the next besides weights, to be kept in checkpoints."""
 
     def step(self) -> Taken: ...
     def validate(self) -> tuple[float, Mapping[str, float]]:
@@ -122,7 +123,7 @@ class Loop:
         """True when the run came to its end, False when it was asked to stop before."""
         self.last = _keep_lines(self.log, self.at.validations)
         while not self._over():
-            parts = self._parts(self.at.epoch)
+            parts = self.trainee.parts(self.at.epoch)
             while self.at.batch < len(parts) and not self._over():
                 group = parts[self.at.batch : self.at.batch + self.plan.accumulate]
                 self._step(group)
@@ -134,12 +135,6 @@ class Loop:
                 self.at.epoch += 1
                 self.at.batch = 0
         return True
-
-    def _parts(self, epoch: int) -> Sequence[NDArray[np.int64]]:
-        plan = self.plan
-        return shuffled(
-            self.trainee.lengths, budget=plan.budget, rows=plan.rows, seed=plan.seed, epoch=epoch
-        )
 
     def _over(self) -> bool:
         at, plan = self.at, self.plan
@@ -155,14 +150,14 @@ class Loop:
         finished = at.batch >= len(parts) and at.epoch + 1 == plan.epochs
         return finished or bool(plan.steps and at.step >= plan.steps)
 
-    def _step(self, group: Sequence[NDArray[np.int64]]) -> None:
+    def _step(self, group: Sequence[Part]) -> None:
         at = self.at
-        for rows in group:
-            lengths = self.trainee.lengths[rows]
-            at.loss += self.trainee.learn(rows) * len(rows)
-            at.rows += len(rows)
+        for part in group:
+            lengths, rows = part.lengths, len(part.lengths)
+            at.loss += self.trainee.learn(part) * rows
+            at.rows += rows
             at.words += int(lengths.sum())
-            at.padding += int(lengths.max(initial=0)) * len(rows) - int(lengths.sum())
+            at.padding += int(lengths.max(initial=0)) * rows - int(lengths.sum())
             self._words += int(lengths.sum())
         taken = self.trainee.step()
         at.batch += len(group)
@@ -212,7 +207,7 @@ class Loop:
     def keep(self) -> None:
         """Writes the checkpoint from which `--resume` goes on."""
         self._count_time()
-        save_checkpoint(self.checkpoint, self.trainee.learner, self.at)
+        save_checkpoint(self.checkpoint, self.trainee.learner, self.at, self.trainee.carried())
 
     def _count_time(self) -> None:
         now = time.perf_counter()

@@ -1,0 +1,105 @@
+"""In which order a training walks through its rows: buckets of like length, or running text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqpipe.errors import SettingError
+from seqpipe.text.batches import shuffled
+from seqpipe.text.rows import Rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What is learned side by side, before the weights move or gradients gather on."""
+
+    at: NDArray[np.int64]  # (B,) rows, or places in running text
+    lengths: NDArray[np.int64]  # (B,)
+    follows: bool = False  # whether each goes on where that of the part before has ended
+
+
+Taught = tuple[list[NDArray[Any]], list[NDArray[Any]]]
+
+
+class Course(Protocol):
+    def parts(self, epoch: int) -> Sequence[Part]:
+        """Of one epoch, the same whenever it is asked for."""
+
+    def take(self, part: Part) -> Taught:
+        """The rows of a part, and what is to be said of each, in the epoch asked for last."""
+
+
+class Buckets:
+    """Whole rows, those of like length together."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        answers: Rows,
+        lengths: NDArray[np.int64],
+        *,
+        side_by_side: int,
+        budget: int,
+        seed: int,
+    ) -> None:
+        self._rows, self._answers, self._lengths = rows, answers, lengths
+        self._how: Any = {"rows": side_by_side, "budget": budget, "seed": seed}
+
+    def parts(self, epoch: int) -> Sequence[Part]:
+        every = shuffled(self._lengths, epoch=epoch, **self._how)
+        return [Part(rows, self._lengths[rows]) for rows in every]
+
+    def take(self, part: Part) -> Taught:
+        places = part.at.tolist()
+        return [self._rows[i] for i in places], [self._answers[i] for i in places]
+
+
+class Running:
+    """Text that runs on, read in several places side by side, a window at a time.
+
+    Rows up to one that ends in `end` are a document. Each epoch has its own order of documents, and
+    its own place to begin at; the last runs on into the first, and what is read in one place goes
+    on to where the next place began.
+    """
+
+    def __init__(self, rows: Rows, *, end: int, side_by_side: int, window: int, seed: int) -> None:
+        for name, value in (("rows", side_by_side), ("window", window)):
+            if value < 1:
+                raise SettingError(name, value, "a whole number from 1 on")
+        self._ids = rows.ids
+        last = rows.offsets[1:][rows.lengths > 0] - 1
+        ends = last[np.asarray(rows.ids[last]) == end] + 1
+        self._bounds = np.unique([0, *ends, len(rows.ids)]).astype(np.int64)  # of documents
+        # a place for which less than a window is left would hardly remember anything
+        self._places = max(1, min(side_by_side, len(rows.ids) // window))
+        self._window = window
+        self._seed = seed
+        self._starts = self._firsts = self._bounds[:-1]
+
+    def parts(self, epoch: int) -> Sequence[Part]:
+        total = len(self._ids)
+        chance = np.random.default_rng((self._seed, epoch))
+        order = chance.permutation(len(self._bounds) - 1)
+        sizes = np.diff(self._bounds)[order]
+        self._starts = self._bounds[:-1][order]  # where each document stands
+        self._firsts = np.cumsum(sizes) - sizes  # and where it is read
+        each = total // self._places
+        begin = int(chance.integers(total)) if total else 0
+        places = (begin + each * np.arange(self._places)) % max(total, 1)
+        return [
+            Part((places + t) % total, np.full(self._places, min(self._window, each - t)), t > 0)
+            for t in range(0, each, self._window)
+        ]
+
+    def take(self, part: Part) -> Taught:
+        """What is to be said of a stretch of text is the stretch itself."""
+        there = part.at[:, None] + np.arange(part.lengths[0])
+        there %= len(self._ids)
+        document = np.searchsorted(self._firsts, there, side="right") - 1
+        found = self._ids[self._starts[document] + there - self._firsts[document]]
+        return list(found), list(found)
