@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ class Step:
     eps: float = 1e-8
     clip: float = 0.0  # of the norm over all weights together; 0 for none
     average: bool = False
+    layer_decay: float = 1.0  # what the rate is divided by for each layer below the head
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,19 @@ class Taken:
     skipped: bool  # because the norm was not a finite number
 
 
+@runtime_checkable
+class Layered(Protocol):
+    """A net that tells which layers stand below its head, the highest first."""
+
+    def below(self) -> Sequence[nn.Module]: ...
+
+
 class Learner:
     """Gradients add up in `accumulate`; `step` takes their mean and moves the weights.
 
     The step is AdamW (Loshchilov and Hutter 2019); the averages are an exponential mean of the
-    weights (Polyak and Juditsky 1992) that forgets its beginnings.
+    weights (Polyak and Juditsky 1992) that forgets its beginnings. Lower layers may learn more
+    slowly, and later (Howard and Ruder 2018).
     """
 
     AVERAGE_DECAY = 0.99  # a window of some hundred steps: small corpora train for a few thousand
@@ -46,11 +56,22 @@ class Learner:
     def __init__(self, net: nn.Module) -> None:
         self.net = net
         self.weights = [p for p in net.parameters() if p.requires_grad]
+        self.depths = _depths(net, self.weights)
         self.averages: list[Tensor] | None = None
         self.steps = 0
         self.skipped = 0
         self._answers = 0
-        self._optimizer = torch.optim.AdamW(_groups(self.weights), fused=True)
+        self._optimizer = torch.optim.AdamW(_groups(self.weights, self.depths), fused=True)
+
+    @property
+    def layers(self) -> int:
+        """How many there are to tell apart, the head among them."""
+        return 1 + max(self.depths, default=0)
+
+    def thaw(self, depth: int) -> None:
+        """Only the head and so many layers below it learn, from the next gradients on."""
+        for weight, own in zip(self.weights, self.depths, strict=True):
+            weight.requires_grad_(own <= depth)
 
     def accumulate(self, loss: Tensor, answers: int) -> None:
         """Adds the gradients of a loss that was summed over so many answers."""
@@ -76,7 +97,8 @@ class Learner:
 
     def _move(self, how: Step) -> None:
         for group in self._optimizer.param_groups:
-            group.update(lr=how.learn_rate, betas=how.betas, eps=how.eps)
+            rate = how.learn_rate / how.layer_decay ** group["depth"]
+            group.update(lr=rate, betas=how.betas, eps=how.eps)
             group["weight_decay"] = how.weight_decay if group["decays"] else 0.0
         self._optimizer.step()
         for weight in self.weights:
@@ -147,12 +169,24 @@ class Learner:
         self._answers = 0
 
 
-def _groups(weights: list[nn.Parameter]) -> list[dict[str, object]]:
+def _depths(net: nn.Module, weights: Sequence[nn.Parameter]) -> list[int]:
+    """How far each weight is below the head."""
+    layers = net.below() if isinstance(net, Layered) else ()
+    places = {id(w): at for at, layer in enumerate(layers, 1) for w in layer.parameters()}
+    return [places.get(id(weight), 0) for weight in weights]
+
+
+def _groups(weights: Sequence[nn.Parameter], depths: Sequence[int]) -> list[dict[str, object]]:
     """Biases are not pulled to zero: a forget gate's opens the memory."""
-    flat = [w for w in weights if w.dim() < 2]
-    deep = [w for w in weights if w.dim() >= 2]
-    groups = [{"params": deep, "decays": True}, {"params": flat, "decays": False}]
-    return [g for g in groups if g["params"]]
+    kinds = [(depth, weight.dim() >= 2) for weight, depth in zip(weights, depths, strict=True)]
+    return [
+        {
+            "params": [w for w, own in zip(weights, kinds, strict=True) if own == kind],
+            "depth": kind[0],
+            "decays": kind[1],
+        }
+        for kind in dict.fromkeys(kinds)
+    ]
 
 
 def _norm(grads: list[Tensor]) -> float:

@@ -240,3 +240,107 @@ def test_a_step_raises_the_version_of_every_weight() -> None:
     before = [weight._version for weight in learner.weights]
     take(learner, STEP)
     assert all(w._version > v for w, v in zip(learner.weights, before, strict=True))
+
+
+class Tower(nn.Module):
+    """A head above two layers, each a line by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.low = nn.Linear(2, 2)
+        self.high = nn.Linear(2, 2)
+        self.head = nn.Linear(2, 1)
+
+    def below(self) -> list[nn.Module]:
+        return [self.high, self.low]
+
+    def loss(self) -> Tensor:
+        loss: Tensor = (self.head(self.high(self.low(X))).squeeze(1) - Y).square().sum()
+        return loss
+
+
+def climb(learner: Learner, how: Step) -> None:
+    assert isinstance(learner.net, Tower)
+    learner.accumulate(learner.net.loss(), len(X))
+    learner.step(how)
+
+
+def test_each_layer_down_learns_at_a_smaller_rate_to_the_bit() -> None:
+    """As AdamW does it that is given the rate of each layer."""
+    tower, learner = Tower(), Learner(Tower())
+    rates = {tower.head: 0.1, tower.high: 0.1 / 2.6, tower.low: 0.1 / 2.6**2}
+    groups = [
+        {"params": [weight], "lr": rate, "weight_decay": decay}
+        for layer, rate in rates.items()
+        for weight, decay in [(layer.weight, 0.3), (layer.bias, 0.0)]
+    ]
+    adam = torch.optim.AdamW(groups, fused=True)
+    for _ in range(3):
+        adam.zero_grad()
+        torch.autograd.backward(tower.loss())
+        torch._foreach_mul_([weight.grad for weight in tower.parameters()], 1.0 / len(X))
+        adam.step()
+        climb(learner, Step(learn_rate=0.1, weight_decay=0.3, layer_decay=2.6))
+    assert equal(weights_of(learner), list(tower.parameters()))
+
+
+def test_what_a_net_does_not_name_is_its_head() -> None:
+    assert Learner(Tower()).depths == [2, 2, 1, 1, 0, 0] and Learner(Tower()).layers == 3
+    assert Learner(Line()).depths == [0, 0] and Learner(Line()).layers == 1
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_layer_moves_once_it_is_thawed(depth: int) -> None:
+    learner = Learner(Tower())
+    learner.thaw(depth)
+    before = weights_of(learner)
+    for _ in range(2):
+        climb(learner, Step(learn_rate=0.1, weight_decay=0.3, average=True))
+    moved = [not torch.equal(a, b) for a, b in zip(weights_of(learner), before, strict=True)]
+    assert moved == [own <= depth for own in learner.depths]
+    assert learner.averages is not None
+    averaged = [not torch.equal(a, b) for a, b in zip(learner.averages, before, strict=True)]
+    assert averaged == moved
+
+
+def test_what_is_frozen_counts_for_nothing_in_the_norm() -> None:
+    whole, part = Learner(Tower()), Learner(Tower())
+    part.thaw(0)
+    norms = []
+    for learner in (whole, part):
+        assert isinstance(learner.net, Tower)
+        learner.accumulate(learner.net.loss(), len(X))
+        norms.append(learner.step(STEP).norm)
+    assert norms[1] < norms[0]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4])
+def test_a_learner_loaded_among_thaws_goes_on_to_the_same_bits(stop: int) -> None:
+    def walk(learner: Learner, start: int, end: int) -> None:
+        for step in range(start, end):
+            learner.thaw(step // 2)
+            climb(learner, Step(learn_rate=0.1, layer_decay=2.0, average=True, clip=1.0))
+
+    straight, first, second = Learner(Tower()), Learner(Tower()), Learner(Tower())
+    walk(straight, 0, 6)
+    walk(first, 0, stop)
+    second.load({name: tensor.clone() for name, tensor in first.state().items()})
+    walk(second, stop, 6)
+    assert equal(weights_of(second), weights_of(straight))
+    assert second.averages is not None and straight.averages is not None
+    assert equal(second.averages, straight.averages)
+
+
+def test_a_state_of_layers_is_one_without_them() -> None:
+    """A run may be gone on with that was begun before its net told its layers."""
+    flat = Tower()
+    flat.below = list  # type: ignore[method-assign]
+    first, second = Learner(flat), Learner(Tower())
+    for learner in (first, second):
+        climb(learner, STEP)
+    assert first.state().keys() == second.state().keys()
+    second.load(first.state())
+    for learner in (first, second):
+        climb(learner, STEP)
+    assert equal(weights_of(first), weights_of(second))
