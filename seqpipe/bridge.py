@@ -125,13 +125,11 @@ class NetShim(Shim):
         rows: int,
     ) -> float:
         """Adds the gradients of these rows; returns the mean loss of their answers."""
-        net, device, learner = self.net, self.device, self.learner
-        set_dropout(net, drop)
-        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        device = self.device
         losses: list[Tensor] = []
         counts: list[int] = []
-        net.train()
-        try:
+        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        with self.learning(drop) as (net, learner):
             for places in plan(lengths, budget=budget, rows=rows):
                 batch = collate(encoded, places)
                 wanted = collate_answers(answers, places).to(device)
@@ -139,9 +137,18 @@ class NetShim(Shim):
                 counts.append(net.answers(wanted))
                 learner.accumulate(loss, counts[-1])
                 losses.append(loss.detach())
+        return float(sum(loss.item() for loss in losses)) / max(sum(counts), 1)
+
+    @contextmanager
+    def learning(self, drop: float) -> Iterator[tuple[Any, Learner]]:
+        """Within, the net is in training, with this rate of dropout."""
+        net, learner = self.net, self.learner
+        set_dropout(net, drop)
+        net.train()
+        try:
+            yield net, learner
         finally:
             net.eval()
-        return float(sum(loss.item() for loss in losses)) / max(sum(counts), 1)
 
     def finish_update(self, optimizer: Optimizer) -> Taken:
         """Takes the step that thinc's optimizer describes."""

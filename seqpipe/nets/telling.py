@@ -1,4 +1,4 @@
-"""The loss of telling pieces out of a large vocabulary, without ever holding all its scores."""
+"""Telling pieces out of a large vocabulary: what it costs, without ever holding all scores."""
 
 from __future__ import annotations
 
@@ -55,3 +55,18 @@ def told_loss(
     with label smoothing (Szegedy et al. 2016)."""
     loss: Tensor = _Told.apply(x, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
     return loss
+
+
+# Scores that stand in memory at a time where no gradient is asked for.
+_SCORES = 1 << 18
+
+
+def told_nats(x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    """What each of the targets (N,) costs, told from x (N, H) by weight (H, V) and bias (V,)."""
+    rows = max(1, _SCORES // len(bias))
+    found = [
+        scores.logsumexp(dim=1) - scores.gather(1, right[:, None])[:, 0]
+        for some, right in zip(x.split(rows), targets.split(rows), strict=True)
+        for scores in [torch.addmm(bias, some, weight)]
+    ]
+    return torch.cat(found)

@@ -1,0 +1,53 @@
+"""What a language model knows of texts that go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from seqpipe.errors import CheckpointError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carry:
+    """Of each text the piece read last, which the layers have not seen yet, and their states; never
+    changed in place."""
+
+    last: Tensor  # (R,)
+    halves: Tensor  # (L, R, H) half of each state, as `Folded` wants it
+    cells: Tensor  # (L, R, H) twice an LSTM's cells; of other layers zeros
+
+    @classmethod
+    def begin(
+        cls, rows: int, *, first: int, layers: int, width: int, device: torch.device
+    ) -> Carry:
+        """Before the first piece of each text."""
+        nothing = torch.zeros(layers, rows, width, device=device)
+        return cls(torch.full((rows,), first, device=device), nothing, nothing)
+
+    @property
+    def pieces(self) -> None:
+        """All pieces can be written: see `seqpipe.search.state.State`."""
+        return None
+
+    def pick(self, rows: Tensor) -> Carry:
+        """Some texts, in any order, as often as they are named."""
+        return Carry(
+            self.last.index_select(0, rows),
+            self.halves.index_select(1, rows),
+            self.cells.index_select(1, rows),
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """To be kept in a file; the inverse is `of`."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], device: torch.device) -> Carry:
+        names = [field.name for field in fields(cls)]
+        if set(tensors) != set(names):
+            raise CheckpointError("the state of a text", f"it holds {sorted(tensors)}")
+        return cls(*(tensors[name].to(device) for name in names))
