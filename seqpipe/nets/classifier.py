@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
 from seqpipe.nets.pooling import Pool
 from seqpipe.nets.sweep import Sweeps
+from seqpipe.nets.transfer import begin, vectors_of
 
 
 class Classifier(nn.Module):
@@ -44,6 +46,18 @@ class Classifier(nn.Module):
         self.chunk = chunk
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.ones(classes))
+
+    def below(self) -> list[nn.Module]:
+        """What a language model has too, the highest first; all else is the head."""
+        return [*reversed(self.encoder.onward), self.embedding.single]
+
+    @torch.no_grad()
+    def begin_as(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes vectors and onward cells from a trained language model."""
+        begin(self.encoder, weights)
+        vectors = vectors_of(weights)  # (V, D)
+        # a language model reads them at the size that `Pieces` gives them
+        self.embedding.single.weight.copy_(vectors * math.sqrt(vectors.shape[1]))
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Scores before softmax or sigmoid: (B, C)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,6 +17,7 @@ from seqpipe.nets.folded import Derived
 from seqpipe.nets.stepper import Carried, Stepper
 from seqpipe.nets.sweep import Sweeps
 from seqpipe.nets.telling import told_loss
+from seqpipe.nets.transfer import begin, vectors_of
 
 BEGIN = 2
 
@@ -51,6 +53,16 @@ class Translator(nn.Module):
         self.label_smoothing = label_smoothing
         self.sweeps = Sweeps()
         self._ready: Derived[_Ready] = Derived()
+
+    def below(self) -> list[nn.Module]:
+        """What a language model has too, the highest first; all else is the head."""
+        return [*reversed(self.encoder.onward), self.source or self.target]
+
+    @torch.no_grad()
+    def begin_as(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes the vectors of the source and the onward cells from a trained language model."""
+        begin(self.encoder, weights)
+        (self.source or self.target).weight.copy_(vectors_of(weights))
 
     def read(self, ids: Tensor, lengths: Tensor) -> Memory:
         """What is remembered of source rows (B, S)."""

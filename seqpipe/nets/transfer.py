@@ -1,0 +1,62 @@
+"""An encoder that begins as a trained language model (Howard and Ruder 2018).
+
+The onward cells read what the model's cells read, so that before the first step they say what
+those say; the cells that read backward begin fresh, and the layers above do not hear them yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from seqpipe.errors import SettingError
+from seqpipe.nets.cells import Cell, Recurrent
+from seqpipe.nets.encoder import Encoder
+
+_PIECES = "pieces.weight"
+_GATES: dict[int, Cell] = {1: "rnn", 3: "gru", 4: "lstm"}  # no two cells have as many
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What an encoder has in common with the model that it begins as."""
+
+    cell: Cell
+    embedding: int
+    width: int
+    layers: int
+
+    @classmethod
+    def of(cls, weights: Mapping[str, Tensor]) -> Sizes:
+        """Of a language model's weights; KeyError where they are not those of one."""
+        gates, width = weights["layers.0.weight_hh_l0"].shape
+        layers = sum(name.endswith(".weight_hh_l0") for name in weights)
+        return cls(_GATES[gates // width], weights[_PIECES].shape[1], width, layers)
+
+    @classmethod
+    def of_encoder(cls, encoder: Encoder) -> Sizes:
+        width = cast(Recurrent, encoder.onward[0]).hidden_size
+        return cls(encoder.cell, encoder.inputs, width, len(encoder.onward))
+
+
+def vectors_of(weights: Mapping[str, Tensor]) -> Tensor:
+    """The model's vector of each piece, as `Pieces` keeps it: (V, D)."""
+    return weights[_PIECES]
+
+
+@torch.no_grad()
+def begin(encoder: Encoder, weights: Mapping[str, Tensor]) -> None:
+    """Fills the onward cells; refuses an encoder of other sizes in one sentence."""
+    there = asdict(Sizes.of(weights))
+    for name, own in asdict(Sizes.of_encoder(encoder)).items():
+        if own != there[name]:
+            raise SettingError(f"model.{name}", own, f"{there[name]!r}, as the generator has it")
+    for layer, cell in enumerate(encoder.onward):
+        for name, weight in cell.named_parameters():
+            given = weights[f"layers.{layer}.{name}"]
+            weight.zero_()
+            weight[tuple(map(slice, given.shape))] = given  # (G, H) of (G, 2 H) where both ways
