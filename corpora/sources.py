@@ -66,6 +66,7 @@ class Source:
     sentences: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     lines: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     saved: Path | None = None
+    lines_run_on: bool = False  # whether rows are but the lines of running text
     local: bool = True
 
 
@@ -164,7 +165,8 @@ def _folder(data: str, folder: Path) -> Source:
         raise DataEmpty(data, f"file that can be read: {listed(KINDS)}")
     if not suffixes & {*BUILDERS}:
         raise SourceUnreadable(data, f"it holds {listed(sorted(suffixes))}: name the files")
-    return Source(data, loader=str(folder), options=_CSV if suffixes <= {".csv", ".tsv"} else {})
+    options = _CSV if suffixes <= {".csv", ".tsv"} else {}
+    return Source(data, loader=str(folder), options=options, lines_run_on=suffixes == {".txt"})
 
 
 def _own(data: str, suffix: str, parts: Mapping[str, Sequence[Path]]) -> Source:
@@ -187,7 +189,8 @@ def _files(data: str, files: Sequence[Path]) -> Source:
     options: dict[str, Any] = {"data_files": {"train": [str(file) for file in files]}}
     if builders == {"csv"}:
         options |= _CSV | ({"sep": "\t"} if suffixes == {".tsv"} else {})
-    return Source(data, loader=builders.pop(), options=options)
+    loader = builders.pop()
+    return Source(data, loader=loader, options=options, lines_run_on=loader == "text")
 
 
 def _prefixed(path: Path) -> list[Path]:

@@ -29,7 +29,12 @@ REGISTERED = {
     "architectures": ["seqpipe.Classifier.v1", "seqpipe.Tagger.v1", "seqpipe.Translator.v1"],
     "factories": ["seqpipe_sentiment", "seqpipe_tokenizer", "seqpipe_translator"],
     "misc": ["seqpipe.Codec.v1", "seqpipe.Search.v1"],
-    "readers": ["seqpipe.Dataset.v1", "seqpipe.Pairs.v1", "seqpipe.Tokens.v1"],
+    "readers": [
+        "seqpipe.Dataset.v1",
+        "seqpipe.Pairs.v1",
+        "seqpipe.RunningText.v1",
+        "seqpipe.Tokens.v1",
+    ],
     "schedules": ["seqpipe.WarmupDecay.v1"],
     "scorers": [
         "seqpipe.sentiment_scorer.v1",

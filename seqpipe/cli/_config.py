@@ -26,6 +26,7 @@ READ = {
     "seqpipe.Dataset.v1": ("text", "label"),
     "seqpipe.Tokens.v1": ("text", "tokens"),
     "seqpipe.Pairs.v1": ("source", "target"),
+    "seqpipe.RunningText.v1": ("text",),
 }
 
 _HELD_OUT = 0.1  # of the training part, where a data set has no other to measure on
