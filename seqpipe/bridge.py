@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -150,13 +151,13 @@ class NetShim(Shim):
         finally:
             net.eval()
 
-    def finish_update(self, optimizer: Optimizer) -> Taken:
-        """Takes the step that thinc's optimizer describes."""
+    def finish_update(self, optimizer: Optimizer, *, layer_decay: float = 1.0) -> Taken:
+        """Takes the step that thinc's optimizer describes, a smaller one in lower layers."""
         if optimizer.averages is not None:
             # spaCy evaluates with averages only when this dict holds something
             nothing: Any = np.zeros(0, dtype="f")
             optimizer.averages.setdefault(self._mark, nothing)
-        return self.learner.step(step_of(optimizer))
+        return self.learner.step(replace(step_of(optimizer), layer_decay=layer_decay))
 
     @contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:

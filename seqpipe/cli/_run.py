@@ -40,6 +40,7 @@ from seqpipe.text.course import Course
 from seqpipe.text.rows import Rows, RowsWriter
 from seqpipe.train.checkpoint import load_checkpoint
 from seqpipe.train.loop import Loop, Plan, Validation, Watcher
+from seqpipe.train.tuning import Tuning
 
 _AT_ONCE = 1000  # examples held while encoding
 _OWN = {
@@ -51,6 +52,9 @@ _OWN = {
     "epochs": 4,
     "least_steps": 1000,
     "most_steps": 0,
+    # how what a net brings along is tuned
+    "layer_decay": 1.0,
+    "unfreeze": 0.0,
 }
 
 
@@ -66,7 +70,16 @@ class Trained:
 
     def shown(self) -> dict[str, float]:
         """The few scores that a person looks at first."""
-        names = ("cats_acc", "cats_macro_f", "cats_ece", "token_f", "sents_f", "bleu", "chrf", "bits_per_char")
+        names = (
+            "cats_acc",
+            "cats_macro_f",
+            "cats_ece",
+            "token_f",
+            "sents_f",
+            "bleu",
+            "chrf",
+            "bits_per_char",
+        )
         return {n: self.scores[n] for n in names if isinstance(self.scores.get(n), float)}
 
 
@@ -149,6 +162,7 @@ class Run:
         corpora = resolve_dot_names(filled, names)
         nlp = _initialized(config, lambda: corpora[0](reader))
         _, stage = only_stage(nlp)
+        _tuning(filled).check(stage.shim.learner)
         with (
             RowsWriter(self.rows) as encoded,
             RowsWriter(self.answers, dtype=stage.answers) as answers,
@@ -186,12 +200,13 @@ class Run:
         plan = _plan(config)
         torch.manual_seed(plan.seed)
         course = self._course(only_stage(nlp)[1], plan)
-        trainee = StageTrainee(nlp, course, self.output)
+        steps = _steps(plan, course)
+        trainee = StageTrainee(nlp, course, self.output, tuning=_tuning(config), steps=steps)
         position = None
         if self.checkpoint.exists():
             position, carried = load_checkpoint(self.checkpoint, trainee.learner)
             trainee.catch_up(position.step, carried)
-        watcher.begin(_steps(plan, course), position.step if position else 0)
+        watcher.begin(steps, position.step if position else 0)
         loop = Loop(
             trainee,
             plan,
@@ -272,6 +287,11 @@ def _plan(config: Mapping[str, Any]) -> Plan:
         budget=own["budget"],
         checkpoint_seconds=own["checkpoint_seconds"],
     )
+
+
+def _tuning(config: Mapping[str, Any]) -> Tuning:
+    own = _own(config)
+    return Tuning(layer_decay=own["layer_decay"], unfreeze=own["unfreeze"])
 
 
 def _steps(plan: Plan, course: Course) -> int:

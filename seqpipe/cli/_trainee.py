@@ -23,6 +23,7 @@ from seqpipe.text.course import Course, Part
 from seqpipe.text.rows import Rows
 from seqpipe.train.learner import Learner, Taken
 from seqpipe.train.loop import Validation
+from seqpipe.train.tuning import Tuning
 
 
 def only_stage(nlp: Language) -> tuple[str, Stage]:
@@ -49,11 +50,17 @@ def whole_bucket(rows: NDArray[np.int64]) -> Buckets:
 class StageTrainee:
     """A course through the rows, gradients and steps by the stage, validation on the dev part."""
 
-    def __init__(self, nlp: Language, course: Course, output: Path) -> None:
+    def __init__(
+        self, nlp: Language, course: Course, output: Path, *, tuning: Tuning, steps: int
+    ) -> None:
         self.nlp = nlp
         self.name, self.stage = only_stage(nlp)
         self.output = output
         self._course = course
+        self._tuning = tuning
+        self._steps = steps
+        self._taken = 0
+        self._thaw()
         config = nlp.config.interpolate()
         training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
         self._optimizer = training["optimizer"]
@@ -96,7 +103,8 @@ class StageTrainee:
         return self.stage.carried()
 
     def step(self) -> Taken:
-        taken = self.stage.shim.finish_update(self._optimizer)
+        decay = self._tuning.layer_decay
+        taken = self.stage.shim.finish_update(self._optimizer, layer_decay=decay)
         self._advance()
         return taken
 
@@ -109,6 +117,11 @@ class StageTrainee:
     def _advance(self) -> None:
         self._optimizer.step_schedules()
         self._drop = next(self._dropout)
+        self._taken += 1
+        self._thaw()
+
+    def _thaw(self) -> None:
+        self.learner.thaw(self._tuning.depth(self._taken, self._steps))
 
     def validate(self) -> tuple[float, Mapping[str, float]]:
         with self.learner.averaged():
