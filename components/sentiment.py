@@ -15,6 +15,7 @@ from thinc.api import Model
 from torch import nn
 
 from seqpipe.bridge import make_model
+from seqpipe.components._beginning import read_beginning
 from seqpipe.components._stage import (
     CodecRecipe,
     Lessons,
@@ -289,26 +290,34 @@ class Sentiment(Stage):
         tokenizer: Optional[str] = None,
         vectors: Optional[str] = None,
         class_weights: Optional[Dict[str, float]] = None,
+        generator: Optional[str] = None,
     ) -> None:
         """Learns the vocabulary, finds the labels, builds the net.
 
         `labels` fixes the labels and their order; `tokenizer` names a tokenizer.json to use as it
         is; `vectors` starts the embedding from a word2vec or fastText text file, or from the
-        pipeline's own vectors when it is "vocab"; `class_weights` says how much a label counts.
+        pipeline's own vectors when it is "vocab"; `class_weights` says how much a label counts;
+        `generator` names the folder of a trained generator that the encoder begins as, with its
+        pieces.
         """
+        beginning = read_beginning(generator, tokenizer)
+        if beginning and vectors is not None:
+            raise SettingError("initialize vectors", vectors, "null, for the generator has its own")
         seen: Dict[str, None] = dict.fromkeys(labels or self.labels)
 
         def look(example: Example) -> None:
             for label in example.reference.cats if labels is None else ():
                 seen.setdefault(label)
 
-        self.train_codec(get_examples, look, tokenizer)
+        self.train_codec(get_examples, look, beginning.tokenizer if beginning else tokenizer)
         self.cfg["labels"] = list(seen)
         least = 1 if self.cfg["multi_label"] else 2
         if len(seen) < least:
             raise LabelsTooFew(self.name, self.labels, least)
         self.shim.open(**self.sizes())
         net: Classifier = self.shim.net
+        if beginning:
+            net.begin_as(beginning.weights)
         if vectors is not None:
             _start(net.embedding.single, self._vectors(vectors, nlp))
         for label, weight in (class_weights or {}).items():

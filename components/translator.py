@@ -14,7 +14,9 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
 
+from seqpipe.components._beginning import read_beginning
 from seqpipe.components._protection import HOLDERS, Protection, holder_ids
+from seqpipe.components._recut import Recut
 from seqpipe.components._search import SearchRecipe
 from seqpipe.components._stage import CodecRecipe, Lessons, Stage, read_defaults, set_extension
 from seqpipe.components._translation import Source, Translation, joined, spelled
@@ -30,7 +32,6 @@ from seqpipe.components._units import (
 )
 from seqpipe.nets.translator import Translator
 from seqpipe.search.state import Found
-from seqpipe.text.bpe_dropout import BpeDropout
 from seqpipe.text.codec import EOS, Codec, Ids
 from seqpipe.text.rows import Rows
 from seqpipe.text.shortlist import Shortlist
@@ -121,13 +122,12 @@ class TranslatorStage(Stage):
         self.alignment = alignment
         self.copy_unknown = copy_unknown
         self.protection = Protection(protect)
-        self.bpe_dropout = bpe_dropout
+        self.recut = Recut(bpe_dropout)
         self.best = shortlist
         self.shortlist: Optional[Shortlist] = None
         files = {"target": "target.json", "shortlist": "shortlist.npy"}
         kept = {"target": target_codec is not None, "shortlist": shortlist > 0}
         self.extras = {name: file for name, file in files.items() if kept[name]}
-        self._droppers: Dict[Codec, BpeDropout] = {}  # made when they are first wanted
         self._whole = self.unit in (DOC, SENT, TOKEN)  # spans may overlap
         for field in (*self.fields, f"{extension}_nbest"):
             set_extension(field, Doc, Span, Token)
@@ -316,11 +316,15 @@ class TranslatorStage(Stage):
         nlp: Optional[Language] = None,
         tokenizer: Optional[str] = None,
         target_tokenizer: Optional[str] = None,
+        generator: Optional[str] = None,
     ) -> None:
         """Learns the pieces of both sides; builds the net.
 
-        `tokenizer` and `target_tokenizer` name a tokenizer.json to use as it is.
+        `tokenizer` and `target_tokenizer` name a tokenizer.json to use as it is; `generator` names
+        the folder of a trained generator that the encoder begins as, with its pieces.
         """
+        beginning = read_beginning(generator, tokenizer)
+        tokenizer = beginning.tokenizer if beginning else tokenizer
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         holders = HOLDERS if self.protection else ()
 
@@ -343,6 +347,8 @@ class TranslatorStage(Stage):
             self.target_codec = learned(self.target_recipe, target_tokenizer, 1)
         self.shortlist = self._shortlisted(list(islice(pairs(), _COUNTED))) if self.best else None
         self.shim.open(**self.sizes())
+        if beginning:
+            self.shim.net.begin_as(beginning.weights)
         self.model.set_dim("nO", len(self._target()), force=True)
 
     def _shortlisted(self, pairs: Sequence[Tuple[str, str]]) -> Shortlist:
@@ -374,21 +380,7 @@ class TranslatorStage(Stage):
         return Lessons([rows[i] for i in short], [answers[i] for i in short])
 
     def learn(self, lessons: Lessons, **how: Any) -> float:
-        return super().learn(self._recut(lessons) if self.bpe_dropout else lessons, **how)
-
-    def _recut(self, lessons: Lessons) -> Lessons:
-        """The same texts in other pieces."""
-        codecs = [self._codec(), self._target()]
-        for codec in codecs:
-            if codec not in self._droppers:
-                self._droppers[codec] = BpeDropout(codec, self.bpe_dropout, seed=0)
-        source, target = (self._droppers[codec] for codec in codecs)
-        # drawn from torch's own chance, which a checkpoint keeps
-        chance = np.random.default_rng(int(torch.randint(2**31, ())))
-        return Lessons(
-            [source.again(ids, chance) for ids in lessons.rows],
-            [target.again(ids, chance) for ids in lessons.answers],
-        )
+        return super().learn(self.recut.of(lessons, self._codec(), self._target()), **how)
 
     def cells(self, rows: Rows, answers: Rows) -> np.ndarray:
         return rows.lengths + answers.lengths

@@ -27,7 +27,8 @@ SeqpipeError
 ├── PipelineError       a trained pipeline that cannot be used as asked
 │   ├── PipelineMissing     no such folder or package
 │   ├── PipelineUnreadable  it is there, and spaCy cannot load it
-│   └── FieldMissing        nothing in it writes what was asked for
+│   ├── FieldMissing        nothing in it writes what was asked for
+│   └── GeneratorUnfit      no generator that another stage can begin as
 ├── OutputInUse         a folder or file that holds another run
 ├── OutputRefused       a place where nothing can or may be written
 ├── DocumentsFailed     an annotation that came to its end without some documents
@@ -267,6 +268,14 @@ class FieldMissing(PipelineError):
     def __init__(self, field: str, fields: Sequence[str]) -> None:
         super().__init__(
             f"The pipeline writes no {field!r}: it writes {listed(fields)}.{nearest(field, fields)}"
+        )
+
+
+class GeneratorUnfit(PipelineError):
+    def __init__(self, folder: object, reason: str) -> None:
+        super().__init__(
+            f"No encoder can begin as a generator out of {str(folder)!r}: {reason}. Give a "
+            "pipeline that seqpipe train generator has written."
         )
 
 

@@ -38,8 +38,10 @@ MAY_IMPORT = {
 # What stages may take from beside them; one of the other they know nothing.
 SHARED = {
     "_as_tokenizer",
+    "_beginning",
     "_encoder_decoder",
     "_protection",
+    "_recut",
     "_search",
     "_segments",
     "_stage",

@@ -19,6 +19,8 @@ from letters import (
 from spacy.language import Language
 from thinc.api import Adam, fix_random_seed
 
+from seqpipe.components._stage import Lessons
+from seqpipe.components.translator import TranslatorStage
 from seqpipe.text.codec import EOS
 from seqpipe.text.rows import Rows
 
@@ -123,10 +125,14 @@ def test_what_was_made_ready_for_writing_follows_the_weights() -> None:
 # BPE dropout ------------------------------------------------------------------------------
 
 
+def recut(stage: TranslatorStage, lessons: Lessons) -> Lessons:
+    return stage.recut.of(lessons, stage._codec(), stage._target())
+
+
 def test_bpe_dropout_cuts_otherwise_each_time_and_the_same_by_seed() -> None:
     def pieces(seed: int) -> list[list[int]]:
         torch.manual_seed(seed)
-        again = stage._recut(lessons)
+        again = recut(stage, lessons)
         assert [codec.decode(row[:-1]) for row in again.rows] == [s for s, _ in FEW]
         assert [codec.decode(row[:-1]) for row in again.answers] == [t for _, t in FEW]
         assert {int(row[-1]) for row in (*again.rows, *again.answers)} == {EOS}
@@ -159,7 +165,7 @@ def test_bpe_dropout_knows_the_pieces_of_a_new_beginning() -> None:
     others = [("other words", "of another kind")] * 5
     nlp.initialize(lambda: make_examples(nlp, others))
     stage = letters_stage(nlp)
-    again = stage._recut(stage.lessons(make_examples(nlp, others[:1])))
+    again = recut(stage, stage.lessons(make_examples(nlp, others[:1])))
     assert stage._codec().decode(again.rows[0][:-1]) == "other words"
 
 
@@ -167,7 +173,7 @@ def test_bpe_dropout_of_each_side_by_its_codec() -> None:
     apart: dict[str, Any] = {"target_codec": BPE, "model": {"tie_source": False}}
     nlp = make_letters_nlp(1, pairs=FEW, **DROPPING, **apart)
     stage = letters_stage(nlp)
-    again = stage._recut(stage.lessons(make_examples(nlp, FEW)))
+    again = recut(stage, stage.lessons(make_examples(nlp, FEW)))
     assert [stage._target().decode(row[:-1]) for row in again.answers] == [t for _, t in FEW]
 
 
