@@ -1,7 +1,7 @@
 """`seqpipe.Search.v1`: how a stage that writes chooses what to write."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, List, Optional
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqpipe.errors import SettingError
 from seqpipe.search.beam import beam
-from seqpipe.search.greedy import greedy
+from seqpipe.search.greedy import choose_best, greedy
 from seqpipe.search.logits import (
     Forbidden,
     NoRepeat,
@@ -22,9 +22,10 @@ from seqpipe.search.logits import (
     Transform,
     Typical,
 )
-from seqpipe.search.sampling import sample
+from seqpipe.search.sampling import Draw, sample
 from seqpipe.search.state import Found, Step
-from seqpipe.search.stops import Limits
+from seqpipe.search.stops import Limits, StopAt
+from seqpipe.search.walk import walk
 from seqpipe.text.codec import BOS, EOS
 
 _EXTRA = 10  # pieces that a short text may grow by, whatever the ratio
@@ -74,12 +75,12 @@ class SearchRecipe:
             raise SettingError("required", list(required), "none where words are drawn by chance")
         return self
 
-    def limits(self, lengths: Tensor) -> Limits:
+    def limits(self, lengths: Tensor, stop: Optional[StopAt] = None) -> Limits:
         """Of what is written for texts of so many pieces."""
         if self.max_length:
-            return Limits(self.max_length, self.min_length)
+            return Limits(self.max_length, self.min_length, stop)
         most = (lengths * self.max_ratio).long() + _EXTRA + self.min_length
-        return Limits(most, self.min_length)
+        return Limits(most, self.min_length, stop)
 
     def run(
         self,
@@ -90,21 +91,27 @@ class SearchRecipe:
         prefix: Optional[Sequence[Sequence[int]]] = None,
         required: Optional[Sequence[Sequence[Sequence[int]]]] = None,
         forbidden: Sequence[Sequence[int]] = (),
+        begin: Optional[Tensor] = None,
+        seeds: Optional[Sequence[int]] = None,
+        stop: Optional[StopAt] = None,
     ) -> List[List[Found]]:
-        """What is found for each row, best first."""
+        """What is found for each row, best first; `begin` (N,) are the pieces before the first, and
+        `seeds` what sets the chance of one row apart from that of another."""
         shared: Any = {
             "rows": len(lengths),
-            "begin": torch.full_like(lengths, BOS),  # on the device of the net
+            # on the device of the net
+            "begin": torch.full_like(lengths, BOS) if begin is None else begin,
             "end": EOS,
-            "limits": self.limits(lengths),
+            "limits": self.limits(lengths, stop),
             "transforms": self._transforms(forbidden),
             "prefix": prefix,
         }
         writer = Writer(net)
         if self.sampling:
             # each row by a chance of its own, whatever batch it is in
+            own = seeds or [0] * len(lengths)
             draws = [
-                sample(writer, state, seeds=[self.seed + n] * len(lengths), **shared)
+                sample(writer, state, seeds=[self.seed + n + one for one in own], **shared)
                 for n in range(self.nbest)
             ]
             return [list(found) for found in zip(*draws, strict=True)]
@@ -123,6 +130,22 @@ class SearchRecipe:
             nbest=self.nbest,
             **shared,
         )
+
+    def walk(
+        self, net: Any, state: Any, *, begin: Tensor, seed: int = 0, stop: Optional[StopAt] = None
+    ) -> Iterator[int]:
+        """The pieces of one row as they are written, drawn or each the best, without its end."""
+        steps = walk(
+            Writer(net),
+            state,
+            Draw([self.seed + seed]) if self.sampling else choose_best,
+            rows=1,
+            begin=begin,
+            end=EOS,
+            limits=self.limits(torch.zeros(1, dtype=torch.long), stop),
+            transforms=self._transforms(()),
+        )
+        return (piece for step in steps for piece in step.tokens.tolist() if piece != EOS)
 
     def _transforms(self, forbidden: Sequence[Sequence[int]]) -> List[Transform]:
         found: List[Transform] = []

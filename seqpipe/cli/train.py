@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seqpipe.train.loop import Validation, Watcher
 
 DOTTED = True
-STAGES = ("sentiment", "tokenizer", "translator")
+STAGES = ("generator", "sentiment", "tokenizer", "translator")
 
 _EXAMPLE = """example:
   python -m seqpipe train sentiment bundled:reviews_en --output reviews

@@ -21,12 +21,10 @@ class Carry:
     cells: Tensor  # (L, R, H) twice an LSTM's cells; of other layers zeros
 
     @classmethod
-    def begin(
-        cls, rows: int, *, first: int, layers: int, width: int, device: torch.device
-    ) -> Carry:
-        """Before the first piece of each text."""
-        nothing = torch.zeros(layers, rows, width, device=device)
-        return cls(torch.full((rows,), first, device=device), nothing, nothing)
+    def begin(cls, first: Tensor, *, layers: int, width: int) -> Carry:
+        """Before the first piece of each text (R,)."""
+        nothing = torch.zeros(layers, len(first), width, device=first.device)
+        return cls(first, nothing, nothing)
 
     @property
     def pieces(self) -> None:

@@ -67,8 +67,8 @@ class LanguageModel(nn.Module):
 
     def begin(self, rows: int = 1) -> Carry:
         """So many texts of which nothing is read."""
-        layers, width = len(self.layers), self.width
-        return Carry.begin(rows, first=BEGIN, layers=layers, width=width, device=self.device)
+        first = torch.full((rows,), BEGIN, device=self.device)
+        return Carry.begin(first, layers=len(self.layers), width=self.width)
 
     # Learning -------------------------------------------------------------------------------
 
@@ -106,7 +106,7 @@ class LanguageModel(nn.Module):
         return y, x, Carry(ids[:, -1], torch.stack(halves), torch.stack(cells))
 
     def _vectors(self, read: Tensor) -> Tensor:
-        """Of each piece read: (S, B, D), or of all pieces where that is less to multiply: (V, D)."""
+        """Of each piece read (S, B, D), or of all pieces, where those are fewer (V, D)."""
         drops = self.training and self.piece_dropout
         if self.embedded.p or read.numel() < self.pieces.num_embeddings:
             x = self.pieces(read)

@@ -1,0 +1,72 @@
+"""`seqpipe.LanguageModel.v1`: the net of a stage that continues texts and measures them."""
+
+from functools import partial
+from typing import Any, cast
+
+from spacy.util import registry
+from thinc.api import Model
+from torch import nn
+
+from seqpipe.bridge import make_model
+from seqpipe.nets.cells import Cell
+from seqpipe.nets.language_model import LanguageModel
+
+
+def build_net(
+    *,
+    cell: Cell,
+    embedding: int,
+    width: int,
+    layers: int,
+    tie_output: bool,
+    piece_dropout: float,
+    embedding_dropout: float,
+    weight_dropout: float,
+    activation: float,
+    change: float,
+    pieces: int,
+) -> nn.Module:
+    """The net of `seqpipe.LanguageModel.v1`, once its size is known."""
+    return LanguageModel(
+        pieces=pieces,
+        cell=cell,
+        embedding=embedding,
+        width=width,
+        layers=layers,
+        tie_output=tie_output,
+        piece_dropout=piece_dropout,
+        embedding_dropout=embedding_dropout,
+        weight_dropout=weight_dropout,
+        activation=activation,
+        change=change,
+    )
+
+
+@registry.architectures("seqpipe.LanguageModel.v1")
+def build_language_model(
+    cell: str,
+    embedding: int,
+    width: int,
+    layers: int,
+    tie_output: bool,
+    piece_dropout: float,
+    embedding_dropout: float,
+    weight_dropout: float,
+    activation: float,
+    change: float,
+) -> Model[Any, Any]:
+    """Recurrent layers over pieces, with the regularizers of the AWD-LSTM, each off at 0."""
+    make = partial(
+        build_net,
+        cell=cast(Cell, cell),
+        embedding=embedding,
+        width=width,
+        layers=layers,
+        tie_output=tie_output,
+        piece_dropout=piece_dropout,
+        embedding_dropout=embedding_dropout,
+        weight_dropout=weight_dropout,
+        activation=activation,
+        change=change,
+    )
+    return make_model(make)

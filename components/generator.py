@@ -1,0 +1,382 @@
+"""`seqpipe_generator`: texts continued, and measured by how well they are foretold."""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+import numpy as np
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc, Span, Token
+from spacy.training import Example
+from spacy.vocab import Vocab
+from thinc.api import Model
+from torch import Tensor
+
+from seqpipe.components._search import SearchRecipe
+from seqpipe.components._stage import (
+    Buckets,
+    CodecRecipe,
+    Lessons,
+    Stage,
+    read_defaults,
+    set_extension,
+)
+from seqpipe.components._surprisal import (
+    Costs,
+    Counted,
+    bits_of_tokens,
+    costs_of,
+    unusual_spans,
+)
+from seqpipe.components._text_stream import TextStream
+from seqpipe.components._writing import Ending, parts_of
+from seqpipe.errors import SettingError
+from seqpipe.nets.carry import Carry
+from seqpipe.nets.dynamic import Dynamic
+from seqpipe.nets.language_model import LanguageModel
+from seqpipe.search.state import Found
+from seqpipe.text.batches import collate, plan
+from seqpipe.text.codec import EOS, Ids
+from seqpipe.text.course import Course, Running
+from seqpipe.text.rows import Rows
+
+CONTINUES = "seqpipe_continues"  # in a doc's user data, where its text goes on in the next doc
+
+
+@Language.factory(
+    "seqpipe_generator",
+    assigns=["doc._.generated", "doc._.perplexity", "doc._.bits_per_char", "token._.surprisal"],
+    default_config=read_defaults(__file__, "generator"),
+    default_score_weights={
+        "char_likelihood": 1.0,
+        "bits_per_char": None,
+        "perplexity": None,
+        "word_perplexity": None,
+    },
+)
+def make_generator(
+    nlp: Language,
+    name: str,
+    model: Model[Any, Any],
+    codec: CodecRecipe,
+    search: SearchRecipe,
+    generated: str,
+    perplexity: str,
+    bits_per_char: str,
+    surprisal: str,
+    unusual: str,
+    threshold: float,
+    characters: int,
+    stops: List[str],
+    window: int,
+    dynamic: float,
+    longest: int,
+    batches: Dict[str, int],
+    device: str,
+    scorer: Optional[Callable[..., Dict[str, Any]]],
+) -> "Generator":
+    return Generator(
+        nlp.vocab,
+        model,
+        name,
+        codec=codec,
+        search=search,
+        names=Names(generated, perplexity, bits_per_char, surprisal, unusual),
+        threshold=threshold,
+        ending=Ending(stops, characters),
+        window=window,
+        dynamic=dynamic,
+        reads="text",
+        longest=longest,
+        batches=batches,
+        device=device,
+        scorer=scorer,
+    )
+
+
+@dataclass(frozen=True)
+class Names:
+    """Under which names a doc, its tokens and its spans hold what is found; none leaves it out."""
+
+    generated: str
+    perplexity: str
+    bits_per_char: str
+    surprisal: str
+    unusual: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What came of one text: the nats of its pieces, and what was written after it."""
+
+    nats: np.ndarray  # (S,)
+    written: Sequence[Found] = ()
+
+
+class Generator(Stage):
+    """Reads a doc; writes `doc._.generated`, `doc._.perplexity`, `token._.surprisal` ..."""
+
+    answers = "<i4"
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[Any, Any],
+        name: str,
+        *,
+        search: SearchRecipe,
+        names: Names,
+        threshold: float,
+        ending: Ending,
+        window: int,
+        dynamic: float,
+        **shared: Any,
+    ) -> None:
+        super().__init__(vocab, model, name, cfg={}, **shared)
+        if self.recipe.unit == "word":
+            raise SettingError(
+                "codec.unit", "word", "'char', 'bpe' or 'unigram', which keep spaces"
+            )
+        if window < 1:
+            raise SettingError("window", window, "a number of pieces from 1 on")
+        if dynamic < 0:
+            raise SettingError("dynamic", dynamic, "0 for none, or a rate of learning above it")
+        self.search = search
+        self.names = names
+        self.threshold = threshold
+        self.ending = ending
+        self.window = window
+        self.dynamic = dynamic
+        self._carry: Optional[Carry] = None  # of a training, from part to part
+        for field in (names.generated, names.perplexity, names.bits_per_char):
+            if field:
+                set_extension(field)
+        if names.generated:
+            set_extension(f"{names.generated}_nbest")
+        if names.surprisal:
+            set_extension(names.surprisal, Doc, Token)
+            _set_sum(names.surprisal)
+
+    @property
+    def fields(self) -> List[str]:
+        """The extensions of a doc that it writes."""
+        names = self.names
+        several = f"{names.generated}_nbest" if names.generated and self.search.nbest > 1 else ""
+        found = (names.generated, several, names.perplexity, names.bits_per_char, names.surprisal)
+        return [name for name in found if name]
+
+    def sizes(self) -> Dict[str, Any]:
+        return {"pieces": len(self._codec())}
+
+    # Reading and predicting -----------------------------------------------------------------
+
+    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> List[Reading]:
+        """The costs of each row and, where there is a name for it, what it may go on with."""
+        return self.run_rows(encoded, self._written if self.names.generated else self._measured)
+
+    def examine(self, encoded: Union[Sequence[Ids], Rows]) -> List[Reading]:
+        """Nothing is written where only costs are asked for."""
+        return self.run_rows(encoded, self._measured)
+
+    def unpack(self, found: Any) -> Sequence[Any]:
+        return list(found)
+
+    def _measured(
+        self, net: LanguageModel, ids: Tensor, lengths: Tensor, places: np.ndarray
+    ) -> List[Reading]:
+        return self._read(net, ids, lengths)[0]
+
+    def _written(
+        self, net: LanguageModel, ids: Tensor, lengths: Tensor, places: np.ndarray
+    ) -> List[Reading]:
+        readings, carry = self._read(net, ids, lengths)
+        rows = zip(ids.cpu().numpy(), lengths.tolist(), strict=True)
+        found = self.ending.bound(self.search).run(
+            net.teller(),
+            carry,
+            lengths=lengths,
+            begin=carry.last,
+            seeds=[_seed(row[:length]) for row, length in rows],
+            stop=self.ending.stop_at(self._codec()),
+        )
+        return [replace(one, written=some) for one, some in zip(readings, found, strict=True)]
+
+    def _read(
+        self, net: LanguageModel, ids: Tensor, lengths: Tensor, carry: Optional[Carry] = None
+    ) -> Tuple[List[Reading], Carry]:
+        """Windows of rows (B, S), one after the other: memory holds one of them."""
+        model: Any = Dynamic(net, rate=self.dynamic) if self.dynamic else net
+        found = np.zeros(ids.shape, np.float32)
+        carry = carry or net.begin(len(ids))
+        for at in range(0, ids.shape[1], self.window):
+            some = ids[:, at : at + self.window]
+            nats, carry = model.measure(some, (lengths - at).clamp(0, some.shape[1]), carry)
+            found[:, at : at + self.window] = nats.cpu().numpy()
+        rows = zip(found, lengths.tolist(), strict=True)
+        return [Reading(row[:length]) for row, length in rows], carry
+
+    # Writing --------------------------------------------------------------------------------
+
+    def set_annotations(self, docs: Iterable[Doc], found: Sequence[Reading]) -> None:
+        """Writes; nothing else touches a doc."""
+        for doc, reading in zip(docs, found, strict=True):
+            self._measure(doc, reading.nats)
+            texts = [self._spelled(one) for one in reading.written]
+            if texts:
+                doc._.set(self.names.generated, texts[0])
+            if len(texts) > 1:
+                every = [
+                    {"text": text, "score": one.score}
+                    for text, one in zip(texts, reading.written, strict=True)
+                ]
+                doc._.set(f"{self.names.generated}_nbest", every)
+
+    def _measure(self, doc: Doc, nats: np.ndarray) -> None:
+        names = self.names
+        costs = costs_of(self._codec(), doc.text, nats)
+        if names.perplexity:
+            doc._.set(names.perplexity, costs.perplexity())
+        if names.bits_per_char:
+            doc._.set(names.bits_per_char, costs.total / len(doc.text) if doc.text else None)
+        wanted = self.threshold > 0 and bool(names.unusual)
+        if not (names.surprisal or wanted):
+            return
+        bits = bits_of_tokens(doc, costs)
+        if names.surprisal:
+            doc._.set(names.surprisal, costs.total)
+            for token, own in zip(doc, bits.tolist(), strict=True):
+                token._.set(names.surprisal, own)
+        if wanted:
+            doc.spans[names.unusual] = unusual_spans(doc, bits, self.threshold)
+
+    def _spelled(self, found: Found) -> str:
+        return self.ending.cut(self._codec().decode(found.tokens))
+
+    def write(self, prompt: str = "", **settings: Any) -> Iterator[str]:
+        """What may follow a text, bit by bit as it is written: the same as `doc._.generated`.
+
+        `settings` are `stops` and `characters`, and those of the search, for instance
+        `temperature=0.5`.
+        """
+        return self.stream(prompt).write(**settings)
+
+    def stream(self, text: str = "") -> TextStream:
+        """A text without end, to be fed bit by bit; `text` is its beginning."""
+        stream = TextStream(self)
+        stream.feed(text)
+        return stream
+
+    @property
+    def codec_unit(self) -> str:
+        return self._codec().unit
+
+    def read_on(self, text: str, carry: Carry) -> Tuple[Ids, Costs, Carry]:
+        """The ids of a text, their costs after what was read before, and what is known then."""
+        (ids,) = self._codec().encode([text])
+        net = self.shim.net
+        row = torch.from_numpy(ids.astype(np.int64))[None].to(net.device)
+        with torch.inference_mode():
+            readings, carry = self._read(net, row, row.new_tensor([len(ids)]), carry)
+        return ids, costs_of(self._codec(), text, readings[0].nats), carry
+
+    def follow(self, carry: Carry, seed: int, **settings: Any) -> Iterator[str]:
+        """What may follow what was read, bit by bit."""
+        named = {n: settings.pop(n) for n in ("stops", "characters") if settings.get(n) is not None}
+        ending = replace(self.ending, **named)
+        search = ending.bound(self.search.changed(**settings))
+        codec, teller = self._codec(), self.shim.net.teller()
+        if search.beam == 1 or search.sampling:
+            pieces = search.walk(teller, carry, begin=carry.last, seed=seed)
+            return ending.typed(parts_of(codec, pieces))
+        with torch.inference_mode():
+            found = search.run(
+                teller,
+                carry,
+                lengths=torch.zeros_like(carry.last),
+                begin=carry.last,
+                stop=ending.stop_at(codec),
+            )
+        return iter([ending.cut(codec.decode(found[0][0].tokens))])
+
+    # Learning -------------------------------------------------------------------------------
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        tokenizer: Optional[str] = None,
+    ) -> None:
+        """Learns the pieces; builds the net. `tokenizer` names a tokenizer.json to use as it is."""
+        self.train_codec(get_examples, lambda example: None, tokenizer)
+        if self._codec().unit == "word":
+            raise SettingError("tokenizer", tokenizer, "one of 'char', 'bpe' or 'unigram' pieces")
+        self.shim.open(**self.sizes())
+
+    def lessons(self, examples: Sequence[Example]) -> Lessons:
+        """Texts with their ends; a text that the next doc continues has none yet."""
+        docs = [example.reference for example in examples]
+        rows = self._codec().encode([doc.text for doc in docs])
+        ended = [
+            ids if doc.user_data.get(CONTINUES) else np.append(ids, np.int32(EOS))
+            for ids, doc in zip(rows, docs, strict=True)
+        ]
+        return Lessons(ended, [np.empty(0, np.int32)] * len(ended))
+
+    def course(
+        self, rows: Rows, answers: Rows, *, side_by_side: int, budget: int, seed: int
+    ) -> Course:
+        return Running(rows, end=EOS, side_by_side=side_by_side, window=self.window, seed=seed)
+
+    def learn(self, lessons: Lessons, *, drop: float, buckets: Optional[Buckets] = None) -> float:
+        """Adds the gradients of each window, which begins with what the one before has left."""
+        rows, buckets = lessons.rows, buckets or self.buckets
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        total, count = 0.0, 0
+        with self.shim.learning(drop) as (net, learner):
+            for places in plan(lengths, budget=buckets.budget, rows=buckets.rows):
+                batch = collate(rows, places)
+                steps = torch.arange(batch.ids.shape[1])
+                targets = batch.ids.masked_fill(steps >= batch.lengths[:, None], -1)
+                carry = self._carry if lessons.follows else None
+                carry = carry or net.begin(len(places))
+                for at in range(0, len(steps), self.window):
+                    ids, wanted = (x[:, at : at + self.window] for x in (batch.ids, targets))
+                    ids, wanted = ids.to(net.device), wanted.to(net.device)
+                    loss, extra, carry = net.loss(ids, wanted, carry)
+                    learner.accumulate(loss + extra, answers := int((wanted >= 0).sum()))
+                    total, count = total + float(loss), count + answers
+                self._carry = carry
+        return total / max(count, 1)
+
+    def carried(self) -> Mapping[str, Tensor]:
+        return {} if self._carry is None else self._carry.tensors()
+
+    def carry_on(self, carried: Mapping[str, Tensor]) -> None:
+        self._carry = Carry.of(carried, self.shim.device) if carried else None
+
+    def score(self, examples: Iterable[Example], **_: Any) -> Dict[str, Any]:
+        """By the names of this stage: another one in the same pipeline may write others."""
+        if self.scorer is None:
+            return {}
+        return self.scorer(examples, counted=self._counted)
+
+    def _counted(self, doc: Doc) -> Optional[Counted]:
+        name = self.names.bits_per_char
+        bits = doc._.get(name) if name else None
+        if bits is None:
+            return None
+        return bits * len(doc.text), len(self._codec().encode([doc.text])[0])
+
+
+def _seed(row: Ids) -> int:
+    """Of one text alone, whatever others are in its batch."""
+    return zlib.crc32(np.ascontiguousarray(row, "<i4").tobytes())
+
+
+def _set_sum(name: str) -> None:
+    """The surprisal of a span is that of its tokens."""
+    if not Span.has_extension(name):
+        Span.set_extension(name, getter=lambda span: sum(t._.get(name) or 0.0 for t in span))
