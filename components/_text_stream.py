@@ -7,18 +7,17 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Optional, Union
+from typing import Any, List, Optional, Protocol, Tuple, Union
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from seqpipe.components._surprisal import Costs
 from seqpipe.errors import CheckpointError
 from seqpipe.files import written
 from seqpipe.nets.carry import Carry
-
-if TYPE_CHECKING:
-    from seqpipe.components.generator import Generator
+from seqpipe.text.codec import Ids
 
 _MOST = 4096  # characters of one kind in a row, which might all be one word: longer ones are cut
 
@@ -32,6 +31,16 @@ class Told:
     bits: float
 
 
+class Reader(Protocol):
+    """A stage that goes on from what was read before."""
+
+    @property
+    def codec_unit(self) -> str: ...
+    def begin(self) -> Carry: ...
+    def read_on(self, text: str, carry: Carry) -> Tuple[Ids, Costs, Carry]: ...
+    def follow(self, carry: Carry, seed: int, **settings: Any) -> Iterator[str]: ...
+
+
 class TextStream:
     """What a generator knows of a text that comes bit by bit, however it is cut.
 
@@ -39,9 +48,9 @@ class TextStream:
     what is held back until then is told by `finish`.
     """
 
-    def __init__(self, stage: "Generator") -> None:
+    def __init__(self, stage: Reader) -> None:
         self._stage = stage
-        self._carry: Carry = stage.shim.net.begin()
+        self._carry = stage.begin()
         self._held = ""
         self._seed = 0
         self.characters = 0  # that were told
@@ -101,14 +110,14 @@ class TextStream:
             beside.write_bytes(self.to_bytes())
 
     @classmethod
-    def load(cls, stage: "Generator", path: Union[str, Path]) -> "TextStream":
+    def load(cls, stage: Reader, path: Union[str, Path]) -> "TextStream":
         """Goes on where another one of the same model was saved."""
         stream = cls(stage)
         try:
             with safe_open(path, framework="pt") as file:
                 facts = json.loads(file.metadata()["stream"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            carry = Carry.of(tensors, stage.shim.device)
+            carry = Carry.of(tensors, stream._carry.last.device)
             stream._held, stream._seed = str(facts["held"]), int(facts["seed"])
             stream.characters, stream.bits = int(facts["characters"]), float(facts["bits"])
         except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:

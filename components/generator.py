@@ -272,6 +272,11 @@ class Generator(Stage):
     def codec_unit(self) -> str:
         return self._codec().unit
 
+    def begin(self) -> Carry:
+        """What is known of a text of which nothing is read."""
+        carry: Carry = self.shim.net.begin()
+        return carry
+
     def read_on(self, text: str, carry: Carry) -> Tuple[Ids, Costs, Carry]:
         """The ids of a text, their costs after what was read before, and what is known then."""
         (ids,) = self._codec().encode([text])

@@ -45,9 +45,12 @@ SHARED = {
     "_search",
     "_segments",
     "_stage",
+    "_surprisal",
     "_tagger",
+    "_text_stream",
     "_translation",
     "_units",
+    "_writing",
     "raw_text",
 }
 FOREIGN_TO = {
