@@ -8,7 +8,7 @@ logistic function s, which is several times as fast.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import torch
@@ -58,8 +58,12 @@ class _Rnn(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gates: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
         states = _states(gates, hidden)
-        for t in range(len(gates)):
-            _tanh_(torch.addmm(gates[t], states[t], recurrent.t(), out=states[t + 1]))
+        less, weights = gates.new_tensor(-1.0), recurrent.t()
+        before = hidden
+        for step, after in zip(gates.unbind(), states[1:].unbind(), strict=True):
+            torch.addmm(step, before, weights, out=after)
+            _to_tanh(torch.add(after, after, out=after).sigmoid_(), less)
+            before = after
         ctx.save_for_backward(states, recurrent)
         return states[1:]
 
@@ -68,9 +72,9 @@ class _Rnn(torch.autograd.Function):
         states, recurrent = ctx.saved_tensors
         back = torch.empty_like(states[1:])
         carried = torch.zeros_like(states[0])
-        for t in reversed(range(len(back))):
-            _dtanh(carried.add_(grads[0][t]), states[t + 1], grad_input=back[t])
-            torch.mm(back[t], recurrent, out=carried)
+        for grad, after, d in _backwards(grads[0], states[1:], back):
+            _dtanh(carried.add_(grad), after, grad_input=d)
+            torch.mm(d, recurrent, out=carried)
         return back, _of_weights(back, states), carried
 
 
@@ -82,15 +86,16 @@ class _Lstm(torch.autograd.Function):
         acts = torch.empty_like(gates, memory_format=torch.contiguous_format)
         states, cells = _states(gates, hidden), _states(gates, cell)
         shown = torch.empty_like(cells[1:])  # tanh of the cells
-        for t in range(len(gates)):
-            torch.addmm(gates[t], states[t], recurrent.t(), out=acts[t])
-            enter, keep, new, leave = acts[t].chunk(4, dim=1)
-            new.mul_(2)
-            acts[t].sigmoid_()
-            new.mul_(2).sub_(1)
-            torch.mul(keep, cells[t], out=cells[t + 1]).addcmul_(enter, new)
-            _tanh_(shown[t].copy_(cells[t + 1]))
-            torch.mul(leave, shown[t], out=states[t + 1])
+        less, weights = gates.new_tensor(-1.0), recurrent.t()
+        parts = (gates, acts, *acts.chunk(4, dim=2), states, states[1:], cells, cells[1:], shown)
+        for step, act, enter, keep, new, leave, h, h_out, c, c_out, tanh in _onwards(*parts):
+            torch.addmm(step, h, weights, out=act)
+            new.add_(new)
+            act.sigmoid_()
+            _to_tanh(new, less)
+            torch.mul(keep, c, out=c_out).addcmul_(enter, new)
+            _to_tanh(torch.add(c_out, c_out, out=tanh).sigmoid_(), less)
+            torch.mul(leave, tanh, out=h_out)
         ctx.save_for_backward(acts, states, cells, shown, recurrent)
         return states[1:], cells[-1].clone()
 
@@ -107,13 +112,15 @@ class _Lstm(torch.autograd.Function):
         through = torch.ops.aten.tanh_backward(leave, shown)
         inner = back[:, :, : -d_leave.shape[2]].unflatten(2, (3, -1))  # (T, B, 3, H)
         carried, memory = torch.zeros_like(states[0]), grads[1].clone()
-        for t in reversed(range(len(acts))):
-            carried.add_(grads[0][t])
-            memory.addcmul_(carried, through[t])
-            inner[t].mul_(memory[:, None])
-            d_leave[t].mul_(carried)
-            memory.mul_(keep[t])
-            torch.mm(back[t], recurrent, out=carried)
+        beside = memory[:, None]
+        parts = (grads[0], through, inner, d_leave, keep, back)
+        for grad, passed, d_inner, d_out, kept, d in _backwards(*parts):
+            carried.add_(grad)
+            memory.addcmul_(carried, passed)
+            d_inner.mul_(beside)
+            d_out.mul_(carried)
+            memory.mul_(kept)
+            torch.mm(d, recurrent, out=carried)
         return back, _of_weights(back, states), carried, memory
 
 
@@ -122,15 +129,19 @@ class _Gru(torch.autograd.Function):
     def forward(ctx: Any, gates: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
         acts = torch.empty_like(gates, memory_format=torch.contiguous_format)
         states = _states(gates, hidden)
-        new = torch.empty_like(states[1:])
-        width = hidden.shape[1]
-        for t in range(len(gates)):
-            torch.addmm(bias, states[t], recurrent.t(), out=acts[t])
-            acts[t, :, : 2 * width].add_(gates[t, :, : 2 * width]).sigmoid_()
-            reset, keep, inner = acts[t].chunk(3, dim=1)
-            torch.addcmul(gates[t, :, 2 * width :], reset, inner, out=new[t])
-            torch.lerp(_tanh_(new[t]), states[t], keep, out=states[t + 1])
-        ctx.save_for_backward(acts, new, states, recurrent)
+        shown = torch.empty_like(states[1:])  # the new gate
+        less, weights = gates.new_tensor(-1.0), recurrent.t()
+        sizes = [2 * hidden.shape[1], hidden.shape[1]]
+        parts = (acts, *gates.split(sizes, 2), *acts.split(sizes, 2), *acts.chunk(3, 2)[:2])
+        for act, outer, fresh, both, inner, reset, keep, h, h_out, new in _onwards(
+            *parts, states, states[1:], shown
+        ):
+            torch.addmm(bias, h, weights, out=act)
+            both.add_(outer).sigmoid_()
+            torch.addcmul(fresh, reset, inner, out=new)
+            _to_tanh(new.add_(new).sigmoid_(), less)
+            torch.lerp(new, h, keep, out=h_out)
+        ctx.save_for_backward(acts, shown, states, recurrent)
         return states[1:]
 
     @staticmethod
@@ -146,19 +157,29 @@ class _Gru(torch.autograd.Function):
         torch.mul(d_new, reset, out=d_inner)
         _dsigmoid(states[:-1] - new, keep, grad_input=d_keep)
         turned = recurrent.roll(width, 0)  # the rows of the new gate first, as in `back`
-        carried = torch.zeros_like(states[0])
-        for t in reversed(range(len(acts))):
-            carried.add_(grads[0][t])
-            back[t].unflatten(1, (4, -1)).mul_(carried[:, None])
-            carried.mul_(keep[t])
-            carried.addmm_(back[t, :, : 3 * width], turned)
         inward = back[:, :, : 3 * width]
+        carried = torch.zeros_like(states[0])
+        beside = carried[:, None]
+        parts = (grads[0], back.unflatten(2, (4, -1)), inward, keep)
+        for grad, d, d_carried, kept in _backwards(*parts):
+            carried.add_(grad)
+            d.mul_(beside)
+            carried.mul_(kept).addmm_(d_carried, turned)
         return (
             back[:, :, width:],
             _of_weights(inward, states).roll(-width, 0),
             inward.sum(dim=(0, 1)).roll(-width, 0),
             carried,
         )
+
+
+def _onwards(*parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """What each step has of every part; views made at once, as one by one they cost much."""
+    return zip(*(part.unbind() for part in parts))  # noqa: B905
+
+
+def _backwards(*parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    return zip(*(reversed(part.unbind()) for part in parts), strict=True)
 
 
 def _states(gates: Tensor, first: Tensor) -> Tensor:
@@ -168,8 +189,9 @@ def _states(gates: Tensor, first: Tensor) -> Tensor:
     return states
 
 
-def _tanh_(x: Tensor) -> Tensor:
-    return x.mul_(2).sigmoid_().mul_(2).sub_(1)
+def _to_tanh(x: Tensor, less: Tensor) -> None:
+    """2 x - 1 in place, in one pass."""
+    torch.add(less, x, alpha=2, out=x)
 
 
 def _of_weights(back: Tensor, states: Tensor) -> Tensor:
