@@ -352,7 +352,7 @@ class Generator(Stage):
                     ids, wanted = ids.to(net.device), wanted.to(net.device)
                     loss, extra, carry = net.loss(ids, wanted, carry)
                     learner.accumulate(loss + extra, answers := int((wanted >= 0).sum()))
-                    total, count = total + float(loss), count + answers
+                    total, count = total + float(loss.detach()), count + answers
                 self._carry = carry
         return total / max(count, 1)
 
