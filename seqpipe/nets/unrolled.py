@@ -25,7 +25,7 @@ def given(module: Recurrent, x: Tensor) -> Tensor:
     """The half of the gates that the inputs make, (..., D) to (..., G), with all biases but the
     carried one of a GRU, of which the reset gate takes a part back."""
     own = dict(module.named_parameters())
-    bias = own["bias_ih_l0"]
+    bias: Tensor = own["bias_ih_l0"]
     if not isinstance(module, nn.GRU):
         bias = bias + own["bias_hh_l0"]
     return F.linear(x, own["weight_ih_l0"], bias)
