@@ -124,7 +124,7 @@ class _Search:
         self.penalties, self.margin = penalties, margin
         self.bend = Bend(transforms, columns, least=limits.least, end=end)
         self.forced = Prefix(prefix, columns, rows=rows, device=device)
-        self.history = History(rows, device, kept=bool(self.bend) or limits.stop is not None)
+        self.history = History(rows, device, kept=self.bend.looks_back or limits.stop is not None)
         self.trace = Trace()
         self.ranking = Ranking(rows, beam=width, best=nbest, device=device)
         self.length = 0
@@ -228,8 +228,8 @@ class _Search:
         """The ends among the chosen are ranked; gives the places (R',) of those that go on."""
         homes = chosen.homes
         ended = chosen.tokens == self.end
-        last = ended | self.limits.reached(
-            homes, self.history.so_far, self.length, self.forced.lengths
+        last = self.limits.reached(
+            homes, self.history.so_far, self.length, self.forced.lengths, ended
         )
         places = last.nonzero().squeeze(1)
         if len(places):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -20,12 +20,17 @@ class Transform(Protocol):
     """From the log-probabilities (R, V) that follow what was written so far (R, T) to others, none
     of them above zero; gives a new tensor, and asks `columns` where a piece stands."""
 
+    # Whether it looks at what was written, and may for that close any number of columns.
+    looks_back: ClassVar[bool]
+
     def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Temperature:
     """Sharper below one, flatter above (Ackley et al. 1985)."""
+
+    looks_back: ClassVar[bool] = False
 
     temperature: float
 
@@ -40,6 +45,8 @@ class Temperature:
 @dataclass(frozen=True, slots=True)
 class TopK:
     """The k best and their equals (Fan et al. 2018, "Hierarchical Neural Story Generation")."""
+
+    looks_back: ClassVar[bool] = False
 
     k: int
 
@@ -57,6 +64,8 @@ class TopP:
     """The fewest best that hold so much of the mass, and their equals (Holtzman et al. 2020, "The
     Curious Case of Neural Text Degeneration")."""
 
+    looks_back: ClassVar[bool] = False
+
     p: float
 
     def __post_init__(self) -> None:
@@ -71,6 +80,8 @@ class TopP:
 class Typical:
     """Those that tell about as much as is to be expected: the fewest that hold so much of the mass,
     and their equals (Meister et al. 2023, "Locally Typical Sampling")."""
+
+    looks_back: ClassVar[bool] = False
 
     mass: float
 
@@ -106,6 +117,8 @@ class RepetitionPenalty:
     """What was written already costs so many times its log-probability (Keskar et al. 2019, "CTRL",
     there on scores, which makes it hang on where their zero is)."""
 
+    looks_back: ClassVar[bool] = True
+
     penalty: float
 
     def __post_init__(self) -> None:
@@ -121,6 +134,8 @@ class RepetitionPenalty:
 class NoRepeat:
     """No run of n tokens twice (Paulus et al. 2018, "A Deep Reinforced Model for Abstractive
     Summarization")."""
+
+    looks_back: ClassVar[bool] = True
 
     n: int
 
@@ -139,6 +154,8 @@ class NoRepeat:
 
 class Forbidden:
     """Words of one or more tokens that are never completed."""
+
+    looks_back: ClassVar[bool] = True
 
     def __init__(self, words: Sequence[Sequence[int]]) -> None:
         if not all(words):
@@ -161,6 +178,8 @@ class Forbidden:
 class AtLeast:
     """No end before a row has so many tokens."""
 
+    looks_back: ClassVar[bool] = True
+
     least: int
     end: int
 
@@ -181,6 +200,7 @@ class Bend:
         self._transforms = [*shortest, *transforms]
         self._columns = columns
         self._end = columns.end(end)
+        self.looks_back = any(transform.looks_back for transform in self._transforms)
 
     def __bool__(self) -> bool:
         return bool(self._transforms)
@@ -189,6 +209,8 @@ class Bend:
         bent = scores
         for transform in self._transforms:
             bent = transform(bent, so_far, self._columns)
+        if not self.looks_back:
+            return bent
         stuck = (bent.amax(dim=1) == CLOSED).nonzero().squeeze(1)
         if len(stuck):  # nothing is left to say but the end
             bent = bent.clone()

@@ -44,15 +44,23 @@ class Limits:
         """How many tokens these rows (R,) may have."""
         return self.most if isinstance(self.most, int) else self.most.to(places.device)[places]
 
-    def reached(self, places: Tensor, so_far: Tensor, length: int, prefix: Sequence[int]) -> Tensor:
-        """Which of these rows (R,), of so many tokens now, go no further; so_far (R, T), and the
-        lengths of all rows' prefixes."""
+    def reached(
+        self,
+        places: Tensor,
+        so_far: Tensor,
+        length: int,
+        prefix: Sequence[int],
+        ended: Tensor,
+    ) -> Tensor:
+        """Which of these rows (R,), of so many tokens now, go no further, besides those that have
+        ended (R,); so_far (R, T), and the lengths of all rows' prefixes."""
         longest = self.longest(places)
-        if isinstance(longest, int):
-            cut = torch.full_like(places, longest <= length, dtype=torch.bool)
-        else:
-            cut = longest <= length
-        return cut if self.stop is None else cut | self._stopped(self.stop, places, so_far, prefix)
+        if isinstance(longest, Tensor):
+            ended = ended | (longest <= length)
+        elif longest <= length:
+            return torch.ones_like(ended)
+        stop = self.stop
+        return ended if stop is None else ended | self._stopped(stop, places, so_far, prefix)
 
     def _stopped(
         self, stop: StopAt, places: Tensor, so_far: Tensor, prefix: Sequence[int]

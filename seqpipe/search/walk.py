@@ -59,7 +59,7 @@ def walk(
     columns = Columns(state.pieces)
     forced = Prefix(prefix, columns, rows=rows, device=tokens.device)
     bend = Bend(transforms, columns, least=limits.least, end=end)
-    history = History(rows, tokens.device, kept=bool(bend) or limits.stop is not None)
+    history = History(rows, tokens.device, kept=bend.looks_back or limits.stop is not None)
     places = torch.arange(rows, device=tokens.device)
     for length in count(1) if rows else ():
         step = net.step(tokens, state)
@@ -72,7 +72,7 @@ def walk(
         tokens = columns.pieces(chosen)
         history.add(tokens)
         yield Written(places, tokens, given.gather(1, chosen[:, None])[:, 0], step.attention)
-        done = limits.reached(places, history.so_far, length, forced.lengths) | (tokens == end)
+        done = limits.reached(places, history.so_far, length, forced.lengths, tokens == end)
         state = step.state
         if done.any():
             kept = (~done).nonzero().squeeze(1)

@@ -1,0 +1,258 @@
+"""The figures of `seqpipe_generator`: quality and speed, each against a named peer or limit.
+
+    python benchmarks/generation.py DATA [--parts quality,writing,scoring,memory]
+    python benchmarks/generation.py DATA --parts quality --runs short,long --keep FOLDER
+
+DATA is a folder that holds the set `tiny_shakespeare` as `datasets` reads it. `quality` trains with
+two threads for a number of steps and measures the validation part as a whole, from its first
+character to its last; the time is that of the training with its validations. `writing` draws
+characters, one stream and 64 side by side, against a plain loop over torch's own layer of the same
+sizes, and against what the products with the recurrent and the output weights alone take. `scoring`
+measures the validation part cut into 128 rows, against the same weights in torch's own layer, fed
+128 rows at a time. Those two take turns on one thread. `memory` scores a text of `--megabytes`
+through a stream, and looks at how much this process holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import spacy
+import torch
+from datasets import load_dataset
+from peers import in_turns
+from torch import Tensor, nn
+
+from seqpipe.cli.train import train
+from seqpipe.text.codec import EOS
+
+STREAMS = 64
+ROWS = 128
+WRITTEN = 500  # characters of a stream
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training, and what it is to reach."""
+
+    minutes: float
+    wanted: float  # nats per character
+    settings: Mapping[str, Any]
+
+
+RUNS = {
+    "short": Run(3, 1.55, {"training.max_steps": 3000}),
+    "long": Run(30, 1.45, {"training.max_steps": 20000}),
+}
+
+
+def main() -> None:
+    args = arguments()
+    parts: dict[str, Callable[[argparse.Namespace], None]] = {
+        "quality": quality,
+        "writing": writing,
+        "scoring": scoring,
+        "memory": memory,
+    }
+    with tempfile.TemporaryDirectory(prefix="seqpipe-bench-") as folder:
+        args.keep = args.keep or Path(folder)
+        for part in args.parts.split(","):
+            torch.set_num_threads(1)
+            parts[part](args)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--parts", default="quality,writing,scoring,memory")
+    parser.add_argument("--runs", default="short", help="of quality: short, long")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--width", type=int, default=256, help="of the layers compared in speed")
+    parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument("--megabytes", type=float, default=50)
+    parser.add_argument("--keep", type=Path, help="folder of models, kept")
+    return parser.parse_args()
+
+
+def validation(args: argparse.Namespace) -> str:
+    rows = load_dataset(str(args.data / "tiny_shakespeare"), split="validation")
+    return "".join(rows["text"])
+
+
+def quality(args: argparse.Namespace) -> None:
+    text = validation(args)
+    for name in args.runs.split(","):
+        run = RUNS[name]
+        folder = args.keep / f"seqpipe-tiny_shakespeare-{name}"
+        trained = train(
+            "generator",
+            str(args.data / "tiny_shakespeare"),
+            output=folder,
+            overrides={"seqpipe.threads": 2, **run.settings},
+            resume=True,
+        )
+        log = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        stage: Any = spacy.load(trained.best).get_pipe("generator")
+        weights = sum(w.numel() for w in stage.shim.net.parameters())
+        stream = stage.stream(text)
+        stream.finish()
+        nats = stream.bits * math.log(2) / stream.characters
+        print(
+            f"quality   {name}: {nats:.4f} nats per character of the validation part, wanted "
+            f"{run.wanted} after {run.minutes:g} minutes; {weights / 1e6:.1f}M weights, "
+            f"{json.loads(log[-1])['seconds'] / 60:.1f} minutes of training on two threads",
+            flush=True,
+        )
+
+
+class Fresh:
+    """A stage that knows the characters of the corpus and has learned nothing, and a plain form of
+    its net: an embedding, torch's own layers, an output."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.text = validation(args)
+        nlp = spacy.blank("xx")
+        nlp.max_length = len(self.text) + 1
+        sizes = {"width": args.width, "layers": args.layers}
+        self.stage: Any = nlp.add_pipe("seqpipe_generator", config={"model": sizes})
+        nlp.initialize(lambda: [spacy.training.Example(*[nlp.make_doc(self.text)] * 2)])
+        self.net: Any = self.stage.shim.net
+        with torch.no_grad():
+            self.net.bias[EOS] = -1e9  # a stream that goes on
+        self.embedding = self.net.pieces
+        self.layers: Any = self.net.layers
+        self.output = nn.Linear(args.width, len(self.stage.codec))
+        self.output.weight, self.output.bias = self.net.output.weight, self.net.bias
+
+    def plain(self, ids: Tensor, states: list[Any]) -> tuple[Tensor, list[Any]]:
+        """The scores (B, S, V) behind each piece."""
+        x, after = self.embedding(ids), []
+        for layer, state in zip(self.layers, states, strict=True):
+            x, state = layer(x, state)
+            after.append(state)
+        return self.output(x), after
+
+    @torch.inference_mode()
+    def write_plainly(self, streams: int) -> None:
+        tokens = torch.full((streams, 1), 5)
+        states: list[Any] = [None] * len(self.layers)
+        for _ in range(WRITTEN):
+            scores, states = self.plain(tokens, states)
+            chances = torch.softmax(scores[:, -1] / 0.8, dim=-1)
+            tokens = torch.multinomial(chances, 1)
+            tokens.tolist()
+
+    @torch.inference_mode()
+    def write(self, streams: int) -> None:
+        search = self.stage.search.changed(max_length=WRITTEN)
+        carry, teller = self.net.begin(streams), self.net.teller()
+        if streams == 1:
+            written = sum(1 for _ in search.walk(teller, carry, begin=carry.last))
+        else:
+            lengths, seeds = torch.zeros(streams, dtype=torch.long), list(range(streams))
+            found = search.run(teller, carry, lengths=lengths, begin=carry.last, seeds=seeds)
+            written = sum(len(some[0].tokens) for some in found)
+        assert written == WRITTEN * streams
+
+    @torch.inference_mode()
+    def multiply(self, streams: int) -> None:
+        """What no way of writing is spared."""
+        states = torch.randn(streams, self.net.width)
+        below = [torch.randn(self.net.width, 4 * self.net.width) for _ in self.layers]
+        above = [torch.randn(self.net.width, 4 * self.net.width) for _ in self.layers[1:]]
+        told = self.output.weight.t().contiguous()
+        for _ in range(WRITTEN):
+            for weight in (*below, *above, told):
+                states @ weight
+
+
+def writing(args: argparse.Namespace) -> None:
+    fresh = Fresh(args)
+    for streams in (1, STREAMS):
+        runs = {
+            "seqpipe": lambda: fresh.write(streams),
+            "plain loop": lambda: fresh.write_plainly(streams),
+            "products alone": lambda: fresh.multiply(streams),
+        }
+        report(f"writing   {streams} streams", runs, WRITTEN * streams, args.repeats)
+
+
+def scoring(args: argparse.Namespace) -> None:
+    fresh = Fresh(args)
+    (ids,) = fresh.stage.codec.encode([fresh.text])
+    each = len(ids) // ROWS
+    rows = np.split(ids[: each * ROWS], ROWS)
+    found: dict[str, float] = {}
+
+    def ours() -> None:
+        found["seqpipe"] = sum(float(r.nats.sum()) for r in fresh.stage.examine(rows))
+
+    @torch.inference_mode()
+    def plainly() -> None:
+        batch = torch.from_numpy(np.stack(rows).astype(np.int64))
+        states: list[Any] = [None] * len(fresh.layers)
+        total, read = 0.0, fresh.net.begin(ROWS).last[:, None]
+        for some in batch.split(fresh.stage.window, dim=1):
+            scores, states = fresh.plain(torch.cat([read, some[:, :-1]], dim=1), states)
+            told = nn.functional.cross_entropy(
+                scores.flatten(0, 1), some.flatten(), reduction="sum"
+            )
+            total, read = total + float(told), some[:, -1:]
+        found["plain form"] = total
+
+    report("scoring  ", {"seqpipe": ours, "plain form": plainly}, each * ROWS, args.repeats)
+    print(f"scoring   nats in all: {found}", flush=True)
+
+
+def memory(args: argparse.Namespace) -> None:
+    fresh = Fresh(args)
+    size = int(args.megabytes * 1e6)
+    stream, start = fresh.stage.stream(), time.perf_counter()
+    told: list[str] = []
+    for i, part in enumerate(parts(fresh.text, size)):
+        stream.feed(part)
+        if i in (1, 9) or stream.characters >= size:
+            held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            told.append(f"{held:,.0f} MB after {stream.characters / 1e6:.1f} MB")
+    seconds = time.perf_counter() - start
+    print(f"memory    {', '.join(told)}; {stream.characters / seconds:,.0f} characters/s")
+
+
+def parts(text: str, size: int) -> Iterator[str]:
+    """So many characters of a text that begins again and again, a bit at a time."""
+    given = 0
+    while given < size:
+        for at in range(0, len(text), 10_000):
+            part = text[at : at + min(10_000, size - given)]
+            given += len(part)
+            if part:
+                yield part
+
+
+def report(
+    doing: str, runs: Mapping[str, Callable[[], Any]], characters: int, repeats: int
+) -> None:
+    times = in_turns(runs, repeats)
+    for name, seconds in times.items():
+        ratios = [t / o for t, o in zip(seconds, times["seqpipe"], strict=True)]
+        print(
+            f"{doing}: {name}: {characters / statistics.median(seconds):,.0f} characters/s on one "
+            f"thread ({characters / max(seconds):,.0f} to {characters / min(seconds):,.0f}); "
+            f"seqpipe is {statistics.median(ratios):.2f} times as fast",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
