@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
 
+from seqpipe.bridge import Predict
 from seqpipe.components._search import SearchRecipe
 from seqpipe.components._stage import (
     Buckets,
@@ -174,7 +175,7 @@ class Generator(Stage):
 
     def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> List[Reading]:
         """The costs of each row and, where there is a name for it, what it may go on with."""
-        return self.run_rows(encoded, self._written if self.names.generated else self._measured)
+        return self.run_rows(encoded, self._written() if self.names.generated else self._measured)
 
     def examine(self, encoded: Union[Sequence[Ids], Rows]) -> List[Reading]:
         """Nothing is written where only costs are asked for."""
@@ -188,20 +189,30 @@ class Generator(Stage):
     ) -> List[Reading]:
         return self._read(net, ids, lengths)[0]
 
-    def _written(
-        self, net: LanguageModel, ids: Tensor, lengths: Tensor, places: np.ndarray
-    ) -> List[Reading]:
-        readings, carry = self._read(net, ids, lengths)
-        rows = zip(ids.cpu().numpy(), lengths.tolist(), strict=True)
-        found = self.ending.bound(self.search).run(
-            net.teller(),
-            carry,
-            lengths=lengths,
-            begin=carry.last,
-            seeds=[_seed(row[:length]) for row, length in rows],
-            stop=self.ending.stop_at(self._codec()),
-        )
-        return [replace(one, written=some) for one, some in zip(readings, found, strict=True)]
+    def _written(self, **settings: Any) -> Predict:
+        ending, search = self._asked(settings)
+
+        def written(
+            net: LanguageModel, ids: Tensor, lengths: Tensor, places: np.ndarray
+        ) -> List[Reading]:
+            readings, carry = self._read(net, ids, lengths)
+            rows = zip(ids.cpu().numpy(), lengths.tolist(), strict=True)
+            found = search.run(
+                net.teller(),
+                carry,
+                lengths=lengths,
+                begin=carry.last,
+                seeds=[_seed(row[:length]) for row, length in rows],
+                stop=ending.stop_at(self._codec()),
+            )
+            return [replace(one, written=some) for one, some in zip(readings, found, strict=True)]
+
+        return written
+
+    def _asked(self, settings: Dict[str, Any]) -> Tuple[Ending, SearchRecipe]:
+        named = {n: settings.pop(n, None) for n in ("stops", "characters")}
+        ending = replace(self.ending, **{n: v for n, v in named.items() if v is not None})
+        return ending, ending.bound(self.search.changed(**settings))
 
     def _read(
         self, net: LanguageModel, ids: Tensor, lengths: Tensor, carry: Optional[Carry] = None
@@ -223,7 +234,7 @@ class Generator(Stage):
         """Writes; nothing else touches a doc."""
         for doc, reading in zip(docs, found, strict=True):
             self._measure(doc, reading.nats)
-            texts = [self._spelled(one) for one in reading.written]
+            texts = self._spelled(reading.written, self.ending)
             if texts:
                 doc._.set(self.names.generated, texts[0])
             if len(texts) > 1:
@@ -251,14 +262,19 @@ class Generator(Stage):
         if wanted:
             doc.spans[names.unusual] = unusual_spans(doc, bits, self.threshold)
 
-    def _spelled(self, found: Found) -> str:
-        return self.ending.cut(self._codec().decode(found.tokens))
+    def _spelled(self, found: Sequence[Found], ending: Ending) -> List[str]:
+        return [ending.cut(self._codec().decode(one.tokens)) for one in found]
+
+    def generate(self, prompts: Sequence[str], **settings: Any) -> List[List[str]]:
+        """What may follow each text, `nbest` of it, many at a time; settings as of `write`."""
+        readings = self.run_rows(self._codec().encode(prompts), self._written(**settings))
+        ending, _ = self._asked(settings)
+        return [self._spelled(one.written, ending) for one in readings]
 
     def write(self, prompt: str = "", **settings: Any) -> Iterator[str]:
         """What may follow a text, bit by bit as it is written: the same as `doc._.generated`.
 
-        `settings` are `stops` and `characters`, and those of the search, for instance
-        `temperature=0.5`.
+        `settings` are `stops`, `characters`, and those of the search, such as `temperature=0.5`.
         """
         return self.stream(prompt).write(**settings)
 
@@ -279,18 +295,15 @@ class Generator(Stage):
 
     def read_on(self, text: str, carry: Carry) -> Tuple[Ids, Costs, Carry]:
         """The ids of a text, their costs after what was read before, and what is known then."""
-        (ids,) = self._codec().encode([text])
-        net = self.shim.net
+        (ids,), net = self._codec().encode([text]), self.shim.net
         row = torch.from_numpy(ids.astype(np.int64))[None].to(net.device)
         with torch.inference_mode():
             readings, carry = self._read(net, row, row.new_tensor([len(ids)]), carry)
         return ids, costs_of(self._codec(), text, readings[0].nats), carry
 
-    def follow(self, carry: Carry, seed: int, **settings: Any) -> Iterator[str]:
+    def follow(self, carry: Carry, seed: int, /, **settings: Any) -> Iterator[str]:
         """What may follow what was read, bit by bit."""
-        named = {n: settings.pop(n) for n in ("stops", "characters") if settings.get(n) is not None}
-        ending = replace(self.ending, **named)
-        search = ending.bound(self.search.changed(**settings))
+        ending, search = self._asked(settings)
         codec, teller = self._codec(), self.shim.net.teller()
         if search.beam == 1 or search.sampling:
             pieces = search.walk(teller, carry, begin=carry.last, seed=seed)
@@ -303,7 +316,7 @@ class Generator(Stage):
                 begin=carry.last,
                 stop=ending.stop_at(codec),
             )
-        return iter([ending.cut(codec.decode(found[0][0].tokens))])
+        return iter(self._spelled(found[0][:1], ending))
 
     # Learning -------------------------------------------------------------------------------
 
