@@ -42,6 +42,7 @@ class Dynamic:
         loss, _, _ = self._model.loss(ids, targets, kept)
         grads = torch.autograd.grad(loss / count, weights)
         norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))))
+        rate = self._rate * _CLIP / max(norm, _CLIP)
         with torch.no_grad():
             for weight, grad, home in zip(weights, grads, self._home, strict=True):
-                weight.lerp_(home, _PULL).sub_(grad, alpha=self._rate * min(1.0, _CLIP / norm))
+                weight.lerp_(home, _PULL).sub_(grad, alpha=rate)

@@ -54,8 +54,10 @@ class Teller:
 
     def nats(self, ids: Tensor, lengths: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """What each piece of rows (B, S) costs after those before it (B, S), zero beyond a row."""
-        longest, order = lengths.sort(descending=True, stable=True)
         rows, steps = ids.shape
+        if not steps:
+            return torch.zeros(rows, 0, device=ids.device), carry
+        longest, order = lengths.sort(descending=True, stable=True)
         live = (longest[:, None] > torch.arange(steps, device=ids.device)).sum(dim=0).tolist()
         ids = ids.index_select(0, order)
         carry = carry.pick(order)
