@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ class Fresh:
         self.text = validation(args)
         nlp = spacy.blank("xx")
         nlp.max_length = len(self.text) + 1
-        sizes = {"width": args.width, "layers": args.layers}
+        sizes = {"embedding": args.width, "width": args.width, "layers": args.layers}
         self.stage: Any = nlp.add_pipe("seqpipe_generator", config={"model": sizes})
         nlp.initialize(lambda: [spacy.training.Example(*[nlp.make_doc(self.text)] * 2)])
         self.net: Any = self.stage.shim.net
@@ -163,7 +164,8 @@ class Fresh:
             lengths, seeds = torch.zeros(streams, dtype=torch.long), list(range(streams))
             found = search.run(teller, carry, lengths=lengths, begin=carry.last, seeds=seeds)
             written = sum(len(some[0].tokens) for some in found)
-        assert written == WRITTEN * streams
+        if written != WRITTEN * streams:
+            raise SystemExit(f"{written} characters were written, not {WRITTEN * streams}.")
 
     @torch.inference_mode()
     def multiply(self, streams: int) -> None:
@@ -181,9 +183,9 @@ def writing(args: argparse.Namespace) -> None:
     fresh = Fresh(args)
     for streams in (1, STREAMS):
         runs = {
-            "seqpipe": lambda: fresh.write(streams),
-            "plain loop": lambda: fresh.write_plainly(streams),
-            "products alone": lambda: fresh.multiply(streams),
+            "seqpipe": partial(fresh.write, streams),
+            "plain loop": partial(fresh.write_plainly, streams),
+            "products alone": partial(fresh.multiply, streams),
         }
         report(f"writing   {streams} streams", runs, WRITTEN * streams, args.repeats)
 
