@@ -14,6 +14,8 @@ BUNDLED = (
     "sentences_zh",
     "phrases_en_de",
     "phrases_en_zh",
+    "verse_en",
+    "verse_zh",
 )
 
 

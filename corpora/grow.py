@@ -3,10 +3,10 @@
     python -m seqpipe.corpora.grow FOLDER
 
 The running text is written by `seqpipe.corpora.sentences`, the phrases with their translations by
-`seqpipe.corpora.phrases`, the reviews here. A review is about one
-thing (a hotel, a phone ...) and says one or two things of its parts; in a contrast the last clause
-decides. What begins with `*` in the lists, and one in five pairs of a part and an adjective, is
-kept for the validation part: each of its reviews holds some of that.
+`seqpipe.corpora.phrases`, the poems by `seqpipe.corpora.verse`, the reviews here. A review is
+about one thing (a hotel, a phone ...) and says one or two things of its parts; in a contrast the
+last clause decides. What begins with `*` in the lists, and one in five pairs of a part and an
+adjective, is kept for the validation part: each of its reviews holds some of that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -27,7 +27,8 @@ from seqpipe.corpora.bundled import BUNDLED
 from seqpipe.corpora.languages import LANGUAGES, Language, Said
 from seqpipe.corpora.phrases import PHRASES, grow_phrases
 from seqpipe.corpora.picking import NEW, Picker
-from seqpipe.corpora.sentences import Row, grow_sentences
+from seqpipe.corpora.sentences import TONGUES, Row, grow_sentences
+from seqpipe.corpora.verse import VERSE, grow_verse
 
 SEED = 20
 ROWS = {"train": 2200, "validation": 400}
@@ -137,13 +138,10 @@ class Author(Picker):
 def grow(name: str, folder: Path, *, seed: int = SEED) -> None:
     """Writes `train` and `validation` of one bundled corpus."""
     folder.mkdir(parents=True, exist_ok=True)
-    if name in LANGUAGES:
-        for split, rows in grow_reviews(name, seed).items():
-            _write(folder / f"{split}.jsonl", rows)
-        return
-    grown = grow_phrases if name in PHRASES else grow_sentences
+    suffix = "jsonl" if name in LANGUAGES else "jsonl.gz"
+    grown = next(grower for names, grower in _GROWERS if name in names)
     for split, rows in grown(name, seed).items():
-        _write(folder / f"{split}.jsonl.gz", rows)
+        _write(folder / f"{split}.{suffix}", rows)
 
 
 def grow_reviews(name: str, seed: int) -> dict[str, list[Row]]:
@@ -164,6 +162,14 @@ def grow_reviews(name: str, seed: int) -> dict[str, list[Row]]:
                 rows.append({"text": language.written(text, random), "label": NAMES[good]})
         random.shuffle(rows)
     return parts
+
+
+_GROWERS: Sequence[tuple[Mapping[str, Any], Callable[[str, int], dict[str, list[Row]]]]] = (
+    (LANGUAGES, grow_reviews),
+    (TONGUES, grow_sentences),
+    (PHRASES, grow_phrases),
+    (VERSE, grow_verse),
+)
 
 
 def _write(target: Path, rows: Sequence[Row]) -> None:
