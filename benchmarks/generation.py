@@ -8,8 +8,8 @@ two threads for a number of steps and measures the validation part as a whole, f
 character to its last; the time is that of the training with its validations. `writing` draws
 characters, one stream and 64 side by side, against a plain loop over torch's own layer of the same
 sizes, and against what the products with the recurrent and the output weights alone take. `scoring`
-measures the validation part cut into 128 rows, against the same weights in torch's own layer, fed
-128 rows at a time. Those two take turns on one thread. `memory` scores a text of `--megabytes`
+measures the train part cut into 512 rows, against the same weights in torch's own layer, fed 128
+rows at a time. Those two take turns on one thread. `memory` scores a text of `--megabytes`
 through a stream, and looks at how much this process holds.
 """
 
@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import spacy
 import torch
+import torch.nn.functional as F
 from datasets import load_dataset
 from peers import in_turns
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ from seqpipe.cli.train import train
 from seqpipe.text.codec import EOS
 
 STREAMS = 64
-ROWS = 128
+ROWS, AT_A_TIME = 512, 128
 WRITTEN = 500  # characters of a stream
 
 
@@ -86,13 +87,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def validation(args: argparse.Namespace) -> str:
-    rows = load_dataset(str(args.data / "tiny_shakespeare"), split="validation")
+def text_of(args: argparse.Namespace, part: str) -> str:
+    rows = load_dataset(str(args.data / "tiny_shakespeare"), split=part)
     return "".join(rows["text"])
 
 
 def quality(args: argparse.Namespace) -> None:
-    text = validation(args)
+    text = text_of(args, "validation")
     for name in args.runs.split(","):
         run = RUNS[name]
         folder = args.keep / f"seqpipe-tiny_shakespeare-{name}"
@@ -122,7 +123,7 @@ class Fresh:
     its net: an embedding, torch's own layers, an output."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self.text = validation(args)
+        self.text = text_of(args, "train")
         nlp = spacy.blank("xx")
         nlp.max_length = len(self.text) + 1
         sizes = {"embedding": args.width, "width": args.width, "layers": args.layers}
@@ -159,13 +160,22 @@ class Fresh:
         search = self.stage.search.changed(max_length=WRITTEN)
         carry, teller = self.net.begin(streams), self.net.teller()
         if streams == 1:
-            written = sum(1 for _ in search.walk(teller, carry, begin=carry.last))
+            written = sum(1 for _ in search.walk(teller, carry))
         else:
             lengths, seeds = torch.zeros(streams, dtype=torch.long), list(range(streams))
             found = search.run(teller, carry, lengths=lengths, begin=carry.last, seeds=seeds)
             written = sum(len(some[0].tokens) for some in found)
         if written != WRITTEN * streams:
             raise SystemExit(f"{written} characters were written, not {WRITTEN * streams}.")
+
+    def score_plainly(self, rows: Tensor) -> float:
+        states: list[Any] = [None] * len(self.layers)
+        total, read = 0.0, self.net.begin(len(rows)).last[:, None]
+        for some in rows.split(self.stage.window, dim=1):
+            scores, states = self.plain(torch.cat([read, some[:, :-1]], dim=1), states)
+            told = F.cross_entropy(scores.flatten(0, 1), some.flatten(), reduction="sum")
+            total, read = total + float(told), some[:, -1:]
+        return total
 
     @torch.inference_mode()
     def multiply(self, streams: int) -> None:
@@ -202,16 +212,8 @@ def scoring(args: argparse.Namespace) -> None:
 
     @torch.inference_mode()
     def plainly() -> None:
-        batch = torch.from_numpy(np.stack(rows).astype(np.int64))
-        states: list[Any] = [None] * len(fresh.layers)
-        total, read = 0.0, fresh.net.begin(ROWS).last[:, None]
-        for some in batch.split(fresh.stage.window, dim=1):
-            scores, states = fresh.plain(torch.cat([read, some[:, :-1]], dim=1), states)
-            told = nn.functional.cross_entropy(
-                scores.flatten(0, 1), some.flatten(), reduction="sum"
-            )
-            total, read = total + float(told), some[:, -1:]
-        found["plain form"] = total
+        every = torch.from_numpy(np.stack(rows).astype(np.int64))
+        found["plain form"] = sum(fresh.score_plainly(some) for some in every.split(AT_A_TIME))
 
     report("scoring  ", {"seqpipe": ours, "plain form": plainly}, each * ROWS, args.repeats)
     print(f"scoring   nats in all: {found}", flush=True)

@@ -10,6 +10,8 @@ from spacy.util import registry
 from torch import Tensor
 
 from seqpipe.errors import SettingError
+from seqpipe.nets.carry import Carry
+from seqpipe.nets.teller import Teller
 from seqpipe.search.beam import beam
 from seqpipe.search.greedy import choose_best, greedy
 from seqpipe.search.logits import (
@@ -23,6 +25,7 @@ from seqpipe.search.logits import (
     Typical,
 )
 from seqpipe.search.sampling import Draw, sample
+from seqpipe.search.solo import solo
 from seqpipe.search.state import Found, Step
 from seqpipe.search.stops import Limits, StopAt
 from seqpipe.search.walk import walk
@@ -56,7 +59,9 @@ class SearchRecipe:
     def __post_init__(self) -> None:
         if self.beam < 1:
             raise SettingError("search.beam", self.beam, "1 or more")
-        if not self.sampling and not 1 <= self.nbest <= self.beam:
+        if self.nbest < 1:
+            raise SettingError("search.nbest", self.nbest, "1 or more")
+        if not self.sampling and self.nbest > self.beam:
             raise SettingError("search.nbest", self.nbest, f"from 1 to the beam, {self.beam}")
         if self.margin < 0:
             raise SettingError("search.margin", self.margin, "0 for none, or more")
@@ -64,6 +69,7 @@ class SearchRecipe:
             raise SettingError(
                 "search.max_length", self.max_length, "0 or more, 0 with a max_ratio"
             )
+        self._transforms(())  # each knows what it takes
 
     def changed(self, **settings: Any) -> "SearchRecipe":
         """The same with some settings changed; None leaves one as it is."""
@@ -132,20 +138,18 @@ class SearchRecipe:
         )
 
     def walk(
-        self, net: Any, state: Any, *, begin: Tensor, seed: int = 0, stop: Optional[StopAt] = None
+        self, teller: Teller, carry: Carry, *, seed: int = 0, stop: Optional[StopAt] = None
     ) -> Iterator[int]:
-        """The pieces of one row as they are written, drawn or each the best, without its end."""
-        steps = walk(
-            Writer(net),
-            state,
-            Draw([self.seed + seed]) if self.sampling else choose_best,
-            rows=1,
-            begin=begin,
-            end=EOS,
-            limits=self.limits(torch.zeros(1, dtype=torch.long), stop),
-            transforms=self._transforms(()),
-        )
-        return (piece for step in steps for piece in step.tokens.tolist() if piece != EOS)
+        """The pieces that go on with one text, drawn or each the best, as they are written."""
+        limits = self.limits(torch.zeros(1, dtype=torch.long), stop)
+        shared: Any = {"limits": limits, "transforms": self._transforms(()), "end": EOS}
+        own = self.seed + seed if self.sampling else None
+        if not carry.last.is_cuda:
+            yield from solo(teller.solo(carry).step, begin=int(carry.last), seed=own, **shared)
+            return
+        choose = choose_best if own is None else Draw([own])
+        for step in walk(Writer(teller), carry, choose, rows=1, begin=carry.last, **shared):
+            yield from (piece for piece in step.tokens.tolist() if piece != EOS)
 
     def _transforms(self, forbidden: Sequence[Sequence[int]]) -> List[Transform]:
         found: List[Transform] = []

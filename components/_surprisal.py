@@ -6,11 +6,36 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, Token
 from spacy.training import Example
 from spacy.util import registry
 
+from seqpipe.components._stage import set_extension
 from seqpipe.text.codec import Codec
+
+
+@dataclass(frozen=True)
+class Names:
+    """Under which names a doc, its tokens and its spans hold what is found; none leaves it out."""
+
+    generated: str
+    perplexity: str
+    bits_per_char: str
+    surprisal: str
+    unusual: str
+
+    def register(self) -> None:
+        """Registers the extensions."""
+        for field in (self.generated, self.perplexity, self.bits_per_char):
+            if field:
+                set_extension(field)
+        if self.generated:
+            set_extension(f"{self.generated}_nbest")
+        name = self.surprisal
+        if name:
+            set_extension(name, Doc, Token)
+        if name and not Span.has_extension(name):  # that of a span is that of its tokens
+            Span.set_extension(name, getter=lambda span: sum(t._.get(name) or 0.0 for t in span))
 
 
 @dataclass(frozen=True)
@@ -26,7 +51,7 @@ class Costs:
 
     def perplexity(self) -> Optional[float]:
         """Of a piece; none of an empty text."""
-        return float(2 ** self.bits.mean()) if len(self.bits) else None
+        return _power(float(self.bits.mean())) if len(self.bits) else None
 
 
 def costs_of(codec: Codec, text: str, nats: np.ndarray) -> Costs:
@@ -42,7 +67,7 @@ def bits_of_tokens(doc: Doc, costs: Costs) -> np.ndarray:
     """The bits of each token (T,), which add up to those of the text.
 
     A piece counts for the token in which its first character stands that is no white space, and a
-    piece of white space alone for the token before it, or for the first where there is none.
+    piece of white space alone for the token that it begins in, or else for the one before it.
     """
     found = np.zeros(len(doc))
     if not len(doc):

@@ -36,6 +36,10 @@ class Reader(Protocol):
 
     @property
     def codec_unit(self) -> str: ...
+    @property
+    def mark(self) -> int:
+        """Sets this model apart from others."""
+
     def begin(self) -> Carry: ...
     def read_on(self, text: str, carry: Carry) -> Tuple[Ids, Costs, Carry]: ...
     def follow(self, carry: Carry, seed: int, /, **settings: Any) -> Iterator[str]: ...
@@ -63,9 +67,15 @@ class TextStream:
 
     def feed(self, text: str) -> List[Told]:
         """What is known of the text now, after a bit more of it."""
-        self._held += text
-        sure = len(self._held) if self._stage.codec_unit == "char" else _settled(self._held)
-        return self._tell(sure)
+        told: List[Told] = []
+        for at in range(0, len(text), _MOST):
+            self._held += text[at : at + _MOST]
+            while sure := self._settled():
+                told += self._tell(sure)
+        return told
+
+    def _settled(self) -> int:
+        return len(self._held) if self._stage.codec_unit == "char" else _settled(self._held)
 
     def finish(self) -> List[Told]:
         """The same, if nothing follows."""
@@ -76,7 +86,7 @@ class TextStream:
         if not text:
             return []
         ids, costs, self._carry = self._stage.read_on(text, self._carry)
-        self._seed = zlib.crc32(np.ascontiguousarray(ids, "<i4").tobytes(), self._seed)
+        self._seed = seed_of(ids, self._seed)
         spans = (costs.offsets + self.characters).tolist()
         self.characters += len(text)
         self.bits += costs.total
@@ -100,6 +110,7 @@ class TextStream:
             "seed": self._seed,
             "characters": self.characters,
             "bits": self.bits,
+            "mark": self._stage.mark,
         }
         tensors = {name: t.contiguous().cpu() for name, t in self._carry.tensors().items()}
         return save(tensors, metadata={"stream": json.dumps(facts)})
@@ -120,22 +131,30 @@ class TextStream:
             carry = Carry.of(tensors, stream._carry.last.device)
             stream._held, stream._seed = str(facts["held"]), int(facts["seed"])
             stream.characters, stream.bits = int(facts["characters"]), float(facts["bits"])
+            mark = int(facts["mark"])
         except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
             raise CheckpointError(path, f"it holds no state of a text ({error})") from error
-        if carry.halves.shape != stream._carry.halves.shape:
+        if mark != stage.mark:
             raise CheckpointError(path, "it is of another model")
         stream._carry = carry
         return stream
 
 
+def seed_of(ids: Ids, before: int = 0) -> int:
+    """Of one text alone, whatever others are in its batch, and however it was cut."""
+    return zlib.crc32(np.ascontiguousarray(ids, "<i4").tobytes(), before)
+
+
 def _settled(text: str) -> int:
     """Up to where the pieces of a text stay as they are, whatever follows it: behind a run of
-    letters or of digits, and before white space."""
-    for at in range(len(text) - 1, 0, -1):
+    letters or of digits, and before white space; or behind the most that is held, if that has
+    no such place, so that a text is cut where it would be in bits of any other size."""
+    for at in range(min(len(text) - 1, _MOST), 0, -1):
         before, here = text[at - 1], text[at]
-        kind = unicodedata.category(before)[0]
+        kind, after = unicodedata.category(before)[0], unicodedata.category(here)
         if here in " \n\t\r" and not before.isspace():
             return at
-        if kind in "LN" and unicodedata.category(here)[0] != kind:
+        # what this Python does not know yet may be a letter to the tokenizer
+        if kind in "LN" and after[0] != kind and after != "Cn":
             return at
-    return len(text) if len(text) > _MOST else 0
+    return _MOST if len(text) >= _MOST else 0

@@ -23,13 +23,16 @@ class Ending:
     def __post_init__(self) -> None:
         if self.characters < 0:
             raise SettingError("characters", self.characters, "0 for no limit, or more")
-        if not all(isinstance(stop, str) and stop for stop in self.stops):
-            raise SettingError("stops", list(self.stops), "strings that are not empty")
+        one = isinstance(self.stops, str)  # which would be taken for a list of its characters
+        if one or not all(isinstance(stop, str) and stop for stop in self.stops):
+            raise SettingError("stops", self.stops, "a list of strings that are not empty")
 
     def bound(self, search: SearchRecipe) -> SearchRecipe:
         """The search with room for so many characters."""
-        most = self.characters * _BYTES
-        return search.changed(max_length=most) if most else search
+        most = self.characters * _BYTES or search.max_length
+        if not most:  # what is written hangs on no length of what was read
+            raise SettingError("search.max_length", most, "1 or more, or characters = 1 or more")
+        return search.changed(max_length=most)
 
     def stop_at(self, codec: Codec) -> Optional[StopAt]:
         """So that nothing is written for nothing."""

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import numpy as np
 import torch
 from spacy.language import Language
-from spacy.tokens import Doc, Span, Token
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
@@ -22,16 +22,16 @@ from seqpipe.components._stage import (
     Lessons,
     Stage,
     read_defaults,
-    set_extension,
 )
 from seqpipe.components._surprisal import (
     Costs,
     Counted,
+    Names,
     bits_of_tokens,
     costs_of,
     unusual_spans,
 )
-from seqpipe.components._text_stream import TextStream
+from seqpipe.components._text_stream import TextStream, seed_of
 from seqpipe.components._writing import Ending, parts_of
 from seqpipe.errors import SettingError
 from seqpipe.nets.carry import Carry
@@ -98,17 +98,6 @@ def make_generator(
 
 
 @dataclass(frozen=True)
-class Names:
-    """Under which names a doc, its tokens and its spans hold what is found; none leaves it out."""
-
-    generated: str
-    perplexity: str
-    bits_per_char: str
-    surprisal: str
-    unusual: str
-
-
-@dataclass(frozen=True)
 class Reading:
     """What came of one text: the nats of its pieces, and what was written after it."""
 
@@ -144,6 +133,9 @@ class Generator(Stage):
             raise SettingError("window", window, "a number of pieces from 1 on")
         if dynamic < 0:
             raise SettingError("dynamic", dynamic, "0 for none, or a rate of learning above it")
+        if threshold < 0:
+            raise SettingError("threshold", threshold, "0 for none, or a number of bits above it")
+        ending.bound(search)  # refuses one without an end
         self.search = search
         self.names = names
         self.threshold = threshold
@@ -151,14 +143,7 @@ class Generator(Stage):
         self.window = window
         self.dynamic = dynamic
         self._carry: Optional[Carry] = None  # of a training, from part to part
-        for field in (names.generated, names.perplexity, names.bits_per_char):
-            if field:
-                set_extension(field)
-        if names.generated:
-            set_extension(f"{names.generated}_nbest")
-        if names.surprisal:
-            set_extension(names.surprisal, Doc, Token)
-            _set_sum(names.surprisal)
+        names.register()
 
     @property
     def fields(self) -> List[str]:
@@ -187,7 +172,13 @@ class Generator(Stage):
     def _measured(
         self, net: LanguageModel, ids: Tensor, lengths: Tensor, places: np.ndarray
     ) -> List[Reading]:
-        return self._read(net, ids, lengths)[0]
+        if not self.dynamic:
+            return self._read(net, ids, lengths, net.begin(len(ids)))[0]
+        # each text teaches a copy of its own, whatever others are in its batch
+        return [
+            self._read(Dynamic(net, rate=self.dynamic), row[:, : int(n)], n, net.begin())[0][0]
+            for row, n in zip(ids.split(1), lengths.split(1), strict=True)
+        ]
 
     def _written(self, **settings: Any) -> Predict:
         ending, search = self._asked(settings)
@@ -195,14 +186,16 @@ class Generator(Stage):
         def written(
             net: LanguageModel, ids: Tensor, lengths: Tensor, places: np.ndarray
         ) -> List[Reading]:
-            readings, carry = self._read(net, ids, lengths)
+            readings, carry = self._read(net, ids, lengths, net.begin(len(ids)))
+            if self.dynamic:
+                readings = self._measured(net, ids, lengths, places)
             rows = zip(ids.cpu().numpy(), lengths.tolist(), strict=True)
             found = search.run(
                 net.teller(),
                 carry,
                 lengths=lengths,
                 begin=carry.last,
-                seeds=[_seed(row[:length]) for row, length in rows],
+                seeds=[seed_of(row[:length]) for row, length in rows],
                 stop=ending.stop_at(self._codec()),
             )
             return [replace(one, written=some) for one, some in zip(readings, found, strict=True)]
@@ -215,12 +208,10 @@ class Generator(Stage):
         return ending, ending.bound(self.search.changed(**settings))
 
     def _read(
-        self, net: LanguageModel, ids: Tensor, lengths: Tensor, carry: Optional[Carry] = None
+        self, model: Union[LanguageModel, Dynamic], ids: Tensor, lengths: Tensor, carry: Carry
     ) -> Tuple[List[Reading], Carry]:
         """Windows of rows (B, S), one after the other: memory holds one of them."""
-        model: Any = Dynamic(net, rate=self.dynamic) if self.dynamic else net
         found = np.zeros(ids.shape, np.float32)
-        carry = carry or net.begin(len(ids))
         for at in range(0, ids.shape[1], self.window):
             some = ids[:, at : at + self.window]
             nats, carry = model.measure(some, (lengths - at).clamp(0, some.shape[1]), carry)
@@ -288,13 +279,19 @@ class Generator(Stage):
     def codec_unit(self) -> str:
         return self._codec().unit
 
+    @property
+    def mark(self) -> int:
+        """What its pieces and its weights add up to."""
+        return zlib.crc32(self.shim.to_bytes(), zlib.crc32(self._codec().to_bytes()))
+
     def begin(self) -> Carry:
         """What is known of a text of which nothing is read."""
         carry: Carry = self.shim.net.begin()
         return carry
 
     def read_on(self, text: str, carry: Carry) -> Tuple[Ids, Costs, Carry]:
-        """The ids of a text, their costs after what was read before, and what is known then."""
+        """The ids of a text, their costs after what was read before, and what is known then; all
+        by the model as it is, for what it learned on the way would hang on the bits."""
         (ids,), net = self._codec().encode([text]), self.shim.net
         row = torch.from_numpy(ids.astype(np.int64))[None].to(net.device)
         with torch.inference_mode():
@@ -306,7 +303,7 @@ class Generator(Stage):
         ending, search = self._asked(settings)
         codec, teller = self._codec(), self.shim.net.teller()
         if search.beam == 1 or search.sampling:
-            pieces = search.walk(teller, carry, begin=carry.last, seed=seed)
+            pieces = search.walk(teller, carry, seed=seed)
             return ending.typed(parts_of(codec, pieces))
         with torch.inference_mode():
             found = search.run(
@@ -387,14 +384,3 @@ class Generator(Stage):
         if bits is None:
             return None
         return bits * len(doc.text), len(self._codec().encode([doc.text])[0])
-
-
-def _seed(row: Ids) -> int:
-    """Of one text alone, whatever others are in its batch."""
-    return zlib.crc32(np.ascontiguousarray(row, "<i4").tobytes())
-
-
-def _set_sum(name: str) -> None:
-    """The surprisal of a span is that of its tokens."""
-    if not Span.has_extension(name):
-        Span.set_extension(name, getter=lambda span: sum(t._.get(name) or 0.0 for t in span))

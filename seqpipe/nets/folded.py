@@ -36,6 +36,7 @@ class Folded:
 
     def __init__(self, cell: str, modules: Sequence[Recurrent]) -> None:
         self._step = _STEPS[cell]
+        self.cell = cell
         self.ways = len(modules)
         self.width = modules[0].hidden_size
         weights = [dict(module.named_parameters()) for module in modules]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from seqpipe.nets.carry import Carry
 from seqpipe.nets.cells import Recurrent
 from seqpipe.nets.folded import Folded
+from seqpipe.nets.solo import Solo
 from seqpipe.nets.telling import told_nats
 
 
@@ -48,9 +49,22 @@ class Teller:
         """From one piece a text (R,) to the scores of what follows (R, V) and what to go on with;
         in the middle stands what other nets look at."""
         halves, cells = torch.empty_like(carry.halves), carry.cells.clone()
-        self._advance(self._table.index_select(0, tokens), carry.halves, cells, halves)
+        gates = self._table.index_select(0, tokens)
+        self._advance(gates, carry.halves.split(1), cells.split(1), halves.split(1))
         scores = torch.addmm(self._writing, halves[-1], self._weight)
         return scores, None, Carry(tokens, halves, cells)
+
+    def solo(self, carry: Carry) -> Solo:
+        """Goes on with one text, on the CPU; no step of it changes what is carried."""
+        return Solo(
+            self._layers,
+            self._table,
+            self._above,
+            self._weight,
+            self._writing,
+            halves=carry.halves[:, 0],
+            cells=carry.cells[:, 0],
+        )
 
     def nats(self, ids: Tensor, lengths: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """What each piece of rows (B, S) costs after those before it (B, S), zero beyond a row."""
@@ -63,28 +77,42 @@ class Teller:
         carry = carry.pick(order)
         read = torch.cat([carry.last[:, None], ids[:, :-1]], dim=1).t().contiguous()  # (S, B)
         halves, cells = carry.halves.clone(), carry.cells.clone()
-        tops = []
-        for now, n in zip(read, live, strict=True):
-            if not n:
-                break
-            states = halves[:, :n]
-            self._advance(self._table.index_select(0, now[:n]), states, cells[:, :n], states)
-            tops.append(states[-1].clone())
-        found = torch.zeros(rows, steps, device=ids.device)
-        real = torch.arange(steps, device=ids.device)[:, None] < longest  # (S, B)
-        if tops:
-            told = told_nats(torch.cat(tops), self._weight, self._bias, ids.t()[real])
-            found.t()[real] = told
+        tops = halves.new_empty(steps, rows, halves.shape[2])  # the lower layers move in place
+        for t, (now, n) in enumerate(zip(read, live, strict=True)):
+            lower = [halves[i : i + 1, :n] for i in range(len(halves) - 1)]
+            top = tops[t - 1 : t, :n] if t else halves[-1:, :n]
+            gates = self._table.index_select(0, now[:n])
+            after = [*lower, tops[t : t + 1, :n]]
+            self._advance(gates, [*lower, top], cells[:, :n].split(1), after)
+        found = self._told(tops, ids.t(), longest)
+        read_any, end = longest > 0, (longest - 1).clamp(min=0)
+        ends = tops[end, torch.arange(rows, device=ids.device)]
+        halves[-1] = torch.where(read_any[:, None], ends, halves[-1])
+        last = torch.where(read_any, ids.gather(1, end[:, None])[:, 0], carry.last)
         back = order.argsort()
-        ended = (longest - 1).clamp(min=0)[:, None]
-        last = torch.where(longest > 0, ids.gather(1, ended)[:, 0], carry.last)
-        return found.index_select(0, back), Carry(last, halves, cells).pick(back)
+        return found.t().index_select(0, back), Carry(last, halves, cells).pick(back)
 
-    def _advance(self, gates: Tensor, before: Tensor, cells: Tensor, after: Tensor) -> None:
-        """One step of all layers, from states (L, n, H) to states that may lie in the same place;
-        `gates` (n, G) are used up."""
+    def _told(self, tops: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
+        """What pieces (S, B) cost, told by states (S, B, H)."""
+        steps, rows = ids.shape
+        if rows and int(lengths[-1]) == steps:  # nothing to leave out
+            costs = told_nats(tops.flatten(0, 1), self._weight, self._bias, ids.flatten())
+            return costs.view(steps, rows)
+        found = tops.new_zeros(steps, rows)
+        real = torch.arange(steps, device=ids.device)[:, None] < lengths  # (S, B)
+        found[real] = told_nats(tops[real], self._weight, self._bias, ids[real])
+        return found
+
+    def _advance(
+        self,
+        gates: Tensor,
+        before: Sequence[Tensor],
+        cells: Sequence[Tensor],
+        after: Sequence[Tensor],
+    ) -> None:
+        """One step of all layers, each from half states (1, n, H) to others that may lie in the
+        same place; `gates` (n, G) are used up."""
         for i, layer in enumerate(self._layers):
             if i:
-                gates = torch.addmm(layer.bias[0], after[i - 1], self._above[i - 1])
-            at = slice(i, i + 1)
-            layer.step(gates[None], before[at], cells[at], after[at])
+                gates = torch.addmm(layer.bias[0], after[i - 1][0], self._above[i - 1])
+            layer.step(gates[None], before[i], cells[i], after[i])

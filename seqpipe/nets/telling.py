@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # Rows whose scores stand in memory at a time: the caches hold them through all that is done.
@@ -65,8 +66,7 @@ def told_nats(x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tenso
     """What each of the targets (N,) costs, told from x (N, H) by weight (H, V) and bias (V,)."""
     rows = max(1, _SCORES // len(bias))
     found = [
-        scores.logsumexp(dim=1) - scores.gather(1, right[:, None])[:, 0]
+        F.cross_entropy(torch.addmm(bias, some, weight), right, reduction="none")
         for some, right in zip(x.split(rows), targets.split(rows), strict=True)
-        for scores in [torch.addmm(bias, some, weight)]
     ]
     return torch.cat(found)

@@ -21,12 +21,20 @@ class Draw:
         self._seeds = _mixed(torch.tensor([_signed(seed) for seed in seeds], dtype=torch.long))
         self._drawn = torch.zeros(0, len(seeds))
         self._first = 0
+        self._numbers: list[float] = []
 
     def __call__(self, scores: Tensor, places: Tensor, step: int) -> Tensor:
         drawn = self._at(step, places.device).index_select(0, places)[:, None]
         mass = scores.softmax(dim=1).cumsum(dim=1, dtype=torch.float64)  # (R, V)
         # the first that reaches beyond, which no column without mass does
         return torch.searchsorted(mass, drawn * mass[:, -1:], right=True)[:, 0]
+
+    def number(self, step: int) -> float:
+        """What the only row draws at a step."""
+        if not self._first <= step < self._first + len(self._numbers):
+            self._at(step, torch.device("cpu"))
+            self._numbers = self._drawn[:, 0].tolist()
+        return self._numbers[step - self._first]
 
     def _at(self, step: int, device: torch.device) -> Tensor:
         """What all rows (N,) draw at a step; of several steps at once, as that costs no more."""
