@@ -11,6 +11,7 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config
 
 import seqpipe.components
+from seqpipe.cli._init_from import begin_as, check_taken
 from seqpipe.corpora.sources import dev_split, splits_of
 from seqpipe.errors import (
     SettingError,
@@ -38,6 +39,7 @@ def config_for(
     *,
     columns: Mapping[str, Any],
     overrides: Mapping[str, Any],
+    init_from: str | None = None,
 ) -> Config:
     """Everything a run depends on besides the bytes of its data."""
     config = _defaults(what)
@@ -45,7 +47,9 @@ def config_for(
         _check_columns(corpus, columns)
     if data is not None:
         _point_at(config, data, columns)
+    taken = begin_as(config, init_from) if init_from else {}
     _override(config, overrides)
+    check_taken(config, taken, init_from or "")
     return config
 
 

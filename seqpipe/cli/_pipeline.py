@@ -51,6 +51,18 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def pipeline_folder(model: str) -> Path:
+    """Where its config and the folders of its stages are, of a package too."""
+    from spacy.util import get_model_meta, get_package_path
+
+    place = _find(model)
+    if isinstance(place, Path):
+        return place
+    package = get_package_path(place)
+    meta = get_model_meta(package)
+    return package / f"{meta['lang']}_{meta['name']}-{meta['version']}"
+
+
 def _find(model: str) -> Path | str:
     from spacy.util import is_package
 

@@ -51,6 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_argument("--epochs", type=int, metavar="N")
     settings.add_argument("--lang", help="language code of the pipeline (xx: any)")
     settings.add_argument("--seed", type=int)
+    settings.add_argument("--init-from", metavar="MODEL", help="begin as this trained generator")
     settings.add_argument("--device", help="auto, cpu, cuda or cuda:1")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on where the run was stopped")
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
             args.data,
             output=args.output,
             columns=_columns(args),
+            init_from=args.init_from,
             overrides={**_shortcuts(args), **settings},
             resume=args.resume,
             overwrite=args.overwrite,
@@ -108,6 +110,7 @@ def train(
     output: Path | str,
     columns: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    init_from: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
@@ -115,8 +118,8 @@ def train(
     """Trains into `output`: model-best, model-last and log.jsonl.
 
     `columns` may name `text`, `label` or `tokens`, `source` and `target`, `split`, `dev`,
-    `dev_split` and `limit`;
-    `overrides` are settings of the config by their dotted names.
+    `dev_split` and `limit`; `overrides` are settings of the config by their dotted names;
+    `init_from` names a pipeline with a trained generator, which the encoder begins as.
     """
     from seqpipe.cli._config import config_for
     from seqpipe.cli._run import Run
@@ -130,7 +133,9 @@ def train(
         raise UsageError(f"{option} is said of the data: name that as well, after {what}.")
     run = Run(Path(output))
     run.claim(resume=resume, overwrite=overwrite)
-    config = config_for(what, data, columns=columns or {}, overrides=overrides or {})
+    config = config_for(
+        what, data, columns=columns or {}, overrides=overrides or {}, init_from=init_from
+    )
     return run.train(config, watcher or Silent())
 
 
