@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -46,12 +47,26 @@ class Solo:
     def step(self, token: int) -> Array:
         """From one piece to the scores of what follows (V,)."""
         with np.errstate(over="ignore"):  # exp of a large number: its logistic is 0
-            h = self._table[token]
-            for layer in self._layers:
-                h = layer.step(h)
-        scores: Array = h @ self._weight
+            scores: Array = self._advance(token) @ self._weight
         scores += self._bias
         return scores
+
+    def read(self, tokens: NDArray[np.int64]) -> Array:
+        """From pieces (S,) to half of the top states that tell what follows each (S, H)."""
+        with np.errstate(over="ignore"):
+            return np.stack([self._advance(token).copy() for token in tokens.tolist()])
+
+    def _advance(self, token: int) -> Array:
+        h: Array = self._table[token]
+        for layer in self._layers:
+            h = layer.step(h)
+        return h
+
+    def states(self) -> tuple[Tensor, Tensor]:
+        """Half states and cells of all layers, (L, H) each."""
+        halves = np.stack([layer.half for layer in self._layers])
+        cells = np.stack([layer.cell for layer in self._layers])
+        return torch.from_numpy(halves), torch.from_numpy(cells)
 
 
 class _Layer:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqpipe.nets.carry import Carry
@@ -71,6 +72,9 @@ class Teller:
         rows, steps = ids.shape
         if not steps:
             return torch.zeros(rows, 0, device=ids.device), carry
+        if rows == 1 and not ids.is_cuda and int(lengths):
+            costs, carry = self._nats_of_one(ids[:, : int(lengths)], carry)
+            return F.pad(costs, (0, steps - int(lengths))), carry
         longest, order = lengths.sort(descending=True, stable=True)
         live = (longest[:, None] > torch.arange(steps, device=ids.device)).sum(dim=0).tolist()
         ids = ids.index_select(0, order)
@@ -91,6 +95,14 @@ class Teller:
         last = torch.where(read_any, ids.gather(1, end[:, None])[:, 0], carry.last)
         back = order.argsort()
         return found.t().index_select(0, back), Carry(last, halves, cells).pick(back)
+
+    def _nats_of_one(self, ids: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """The same for the pieces of one row (1, S)."""
+        alone = self.solo(carry)
+        tops = torch.from_numpy(alone.read(torch.cat([carry.last, ids[0, :-1]]).numpy()))
+        halves, cells = (state[:, None] for state in alone.states())
+        costs = told_nats(tops, self._weight, self._bias, ids[0])
+        return costs[None], Carry(ids[:, -1], halves, cells)
 
     def _told(self, tops: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
         """What pieces (S, B) cost, told by states (S, B, H)."""
