@@ -27,6 +27,7 @@ COMMANDS = {
     "train": "train a stage from a data set, or what a config says",
     "evaluate": "score a pipeline on labelled data",
     "translate": "translate a text, or a file line by line",
+    "generate": "go on with a text, as it is written",
     "annotate": "run a pipeline over a data set and write what it finds",
     "info": "tell what a pipeline is made of and how it was trained",
 }

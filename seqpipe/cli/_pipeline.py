@@ -1,17 +1,28 @@
-"""Loading a trained pipeline, and asking it what it writes."""
+"""Loading a trained pipeline or one stage of it, what it reads, and asking it what it writes."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from seqpipe.errors import PipelineMissing, PipelineUnreadable, reason_of
+from seqpipe.errors import (
+    FieldMissing,
+    PipelineMissing,
+    PipelineUnreadable,
+    SourceMissing,
+    reason_of,
+)
 
 if TYPE_CHECKING:
     from spacy.language import Language
+
+    from seqpipe.components._stage import Stage
+
+    S = TypeVar("S", bound=Stage)
 
 _TRAINED = ("model-best", "model-last")
 
@@ -32,6 +43,28 @@ def load_pipeline(model: str | Path, *, device: str | None = None) -> Language:
     if device is not None:
         _place(nlp, device)
     return nlp
+
+
+def load_stage(model: str | Path, kind: type[S], *, writes: str, device: str | None) -> S:
+    """The first of this kind in a pipeline; `writes` is what else nothing there would write."""
+    from seqpipe.annotation import fields_of
+
+    nlp = load_pipeline(model, device=device)
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, kind):
+            return pipe
+    raise FieldMissing(writes, fields_of(nlp))
+
+
+def read_lines(file: str) -> Iterator[str]:
+    """One text a line, without its end; - is stdin."""
+    if file == "-":
+        yield from (line.rstrip("\n") for line in sys.stdin)
+        return
+    if not Path(file).is_file():
+        raise SourceMissing(file)
+    with Path(file).open(encoding="utf-8", errors="replace") as lines:
+        yield from (line.rstrip("\n") for line in lines)
 
 
 @contextmanager

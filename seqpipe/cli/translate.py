@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqpipe.errors import FieldMissing, SourceMissing, UsageError
+from seqpipe.errors import UsageError
 
 if TYPE_CHECKING:
     from seqpipe.components._translation import Translation
-    from seqpipe.components.translator import TranslatorStage
 
 _AT_ONCE = 256  # lines: translated side by side, then put out
 
@@ -72,9 +70,11 @@ _SEARCH = (
 
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
+    from seqpipe.cli._pipeline import read_lines
+
     if (args.text is None) == (args.file is None):
         raise UsageError("Give one text to translate, or a file of them with --file.")
-    texts = [args.text] if args.file is None else _lines(args.file)
+    texts = [args.text] if args.file is None else read_lines(args.file)
     settings = {name: getattr(args, name) for name in _SEARCH}
     if args.temperature is not None:
         settings["sampling"] = True
@@ -90,16 +90,6 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         **settings,
     ):
         _put_out(text, found, as_json=args.json)
-
-
-def _lines(file: str) -> Iterator[str]:
-    if file == "-":
-        yield from (line.rstrip("\n") for line in sys.stdin)
-        return
-    if not Path(file).is_file():
-        raise SourceMissing(file)
-    with Path(file).open(encoding="utf-8", errors="replace") as lines:
-        yield from (line.rstrip("\n") for line in lines)
 
 
 def _put_out(text: str, found: Sequence[Translation], *, as_json: bool) -> None:
@@ -125,9 +115,10 @@ def translate(
 
     `settings` are those of the search; None leaves what the model was given.
     """
-    from seqpipe.cli._pipeline import one_thread
+    from seqpipe.cli._pipeline import load_stage, one_thread
+    from seqpipe.components.translator import TranslatorStage
 
-    stage = _stage(model, device)
+    stage = load_stage(model, TranslatorStage, writes="translation", device=device)
     walk = iter(texts)
     while some := list(islice(walk, _AT_ONCE)):
         with one_thread():
@@ -135,15 +126,3 @@ def translate(
                 some, prefix=prefix, required=required, forbidden=forbidden, **settings
             )
         yield from zip(some, found, strict=True)
-
-
-def _stage(model: str | Path, device: str | None) -> TranslatorStage:
-    from seqpipe.annotation import fields_of
-    from seqpipe.cli._pipeline import load_pipeline
-    from seqpipe.components.translator import TranslatorStage
-
-    nlp = load_pipeline(model, device=device)
-    for _, pipe in nlp.pipeline:
-        if isinstance(pipe, TranslatorStage):
-            return pipe
-    raise FieldMissing("translation", fields_of(nlp))

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import spacy
 from commands import LABELS, Command, Ran, write_lines
-from letters import make_pairs, trained
+from letters import make_pairs
+from letters import trained as trained_translator
 from spacy.training import Example
+from verses import trained as trained_generator
 
 from seqpipe.__main__ import main
 from seqpipe.cli.train import train
@@ -130,5 +132,13 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that has learned to make capitals of small letters."""
     folder = tmp_path_factory.mktemp("trained") / "translator"
-    trained(search={"beam": 3}).to_disk(folder)
+    trained_translator(search={"beam": 3}).to_disk(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that has learned some poems by heart, and writes what it is surest of."""
+    folder = tmp_path_factory.mktemp("trained") / "generator"
+    trained_generator().to_disk(folder)
     return folder
