@@ -23,11 +23,30 @@ ROOT = Path(__file__).parents[1]
 
 # What the outside may lean on. A change here is a change for users: CHANGELOG.md says so too.
 PUBLIC_NAMES = ["Codec", "SeqpipeError", "__version__"]
-COMMANDS = ["annotate", "demo", "evaluate", "info", "init-config", "train", "translate"]
+COMMANDS = [
+    "annotate",
+    "demo",
+    "evaluate",
+    "generate",
+    "info",
+    "init-config",
+    "train",
+    "translate",
+]
 CONSOLE_COMMANDS = ["seqpipe"]
 REGISTERED = {
-    "architectures": ["seqpipe.Classifier.v1", "seqpipe.Tagger.v1", "seqpipe.Translator.v1"],
-    "factories": ["seqpipe_sentiment", "seqpipe_tokenizer", "seqpipe_translator"],
+    "architectures": [
+        "seqpipe.Classifier.v1",
+        "seqpipe.LanguageModel.v1",
+        "seqpipe.Tagger.v1",
+        "seqpipe.Translator.v1",
+    ],
+    "factories": [
+        "seqpipe_generator",
+        "seqpipe_sentiment",
+        "seqpipe_tokenizer",
+        "seqpipe_translator",
+    ],
     "misc": ["seqpipe.Codec.v1", "seqpipe.Search.v1"],
     "readers": [
         "seqpipe.Dataset.v1",
@@ -38,6 +57,7 @@ REGISTERED = {
     "schedules": ["seqpipe.WarmupDecay.v1"],
     "scorers": [
         "seqpipe.sentiment_scorer.v1",
+        "seqpipe.surprisal_scorer.v1",
         "seqpipe.tokenizer_scorer.v1",
         "seqpipe.translation_scorer.v1",
     ],
@@ -45,10 +65,11 @@ REGISTERED = {
 }
 POOLINGS = ["attention", "last", "max", "mean"]
 _TRANSLATION = ["alignment", "translation", "translation_nbest", "translation_score"]
+_MEASURES = ["bits_per_char", "generated", "generated_nbest", "perplexity", "surprisal"]
 EXTENSIONS = {
-    "doc": sorted(["sentiment", *_TRANSLATION]),
-    "span": _TRANSLATION,
-    "token": _TRANSLATION,
+    "doc": sorted(["sentiment", *_MEASURES, *_TRANSLATION]),
+    "span": sorted(["surprisal", *_TRANSLATION]),
+    "token": sorted(["surprisal", *_TRANSLATION]),
 }
 
 
