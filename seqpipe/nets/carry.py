@@ -24,7 +24,7 @@ class Carry:
     def begin(cls, first: Tensor, *, layers: int, width: int) -> Carry:
         """Before the first piece of each text (R,)."""
         nothing = torch.zeros(layers, len(first), width, device=first.device)
-        return cls(first, nothing, nothing)
+        return cls(first, nothing, nothing.clone())  # a file takes no tensor twice
 
     @property
     def pieces(self) -> None:
