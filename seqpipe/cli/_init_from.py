@@ -64,7 +64,7 @@ def _stage_of(config: Mapping[str, Any]) -> str:
             f"--init-from is for one stage of {listed(_BEGIN)}, which have an encoder to begin "
             f"with, and this run has {listed(names)}."
         )
-    return names[0]
+    return str(names[0])
 
 
 def _generator_of(model: str) -> tuple[Path, dict[str, Any]]:

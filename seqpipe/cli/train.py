@@ -27,6 +27,7 @@ _EXAMPLE = """example:
   python -m seqpipe train sentiment rows.csv --output stars --training.max_epochs 8
   python -m seqpipe train tokenizer en_ewt-ud-train.conllu --output words
   python -m seqpipe train translator bundled:phrases_en_de --source en --target de --output en-de
+  python -m seqpipe train sentiment rows.csv --output stars --init-from prose/model-best
   python -m seqpipe train config.cfg --output out --resume"""
 
 
