@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,31 @@ def test_a_pipeline_without_a_generator_is_one_sentence(
     assert ran.code == 1 and "it has no generator among its stages, sentiment" in ran.sentence
     ran = seqpipe(*words, tmp_path / "nowhere")
     assert ran.code == 1 and "There is no folder or installed package" in ran.sentence
+
+
+def test_a_package_is_a_model_too(
+    data: dict[str, str],
+    generator: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As `spacy package` lays it out, and pip installs it."""
+    package = tmp_path / "xx_prose"
+    shutil.copytree(generator, package / "xx_prose-1.0")
+    (package / "__init__.py").write_text("")
+    (package / "meta.json").write_text('{"lang": "xx", "name": "prose", "version": "1.0"}')
+    (tmp_path / "xx_prose-1.0.dist-info").mkdir()
+    about = "Metadata-Version: 2.1\nName: xx_prose\nVersion: 1.0\n"
+    (tmp_path / "xx_prose-1.0.dist-info" / "METADATA").write_text(about)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    trained = train(
+        "sentiment",
+        data["sentiment"],
+        output=tmp_path / "out",
+        overrides=QUICK,
+        init_from="xx_prose",
+    )
+    assert trained.step == 8
 
 
 @pytest.mark.parametrize(
