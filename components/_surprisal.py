@@ -1,8 +1,8 @@
 """What each piece of a text costs, added up over tokens, and scored over documents."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
@@ -23,6 +23,11 @@ class Names:
     bits_per_char: str
     surprisal: str
     unusual: str
+
+    def only(self, fields: Collection[str]) -> "Names":
+        """Those of fields of a doc that are wanted."""
+        wanted = {*fields, *(name.removesuffix("_nbest") for name in fields)}
+        return Names(**{key: name if name in wanted else "" for key, name in asdict(self).items()})
 
     def register(self) -> None:
         """Registers the extensions."""
@@ -128,8 +133,9 @@ def score_surprisal(
     }
 
 
-def _power(bits: float) -> float:
-    return 2.0**bits if bits < 1000 else math.inf
+def _power(bits: float) -> Optional[float]:
+    """None beyond what a number can hold, as of words where no spaces are."""
+    return 2.0**bits if bits < 1000 else None
 
 
 @registry.scorers("seqpipe.surprisal_scorer.v1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -146,3 +146,12 @@ def translates(nlp: Language) -> str | None:
         ),
         None,
     )
+
+
+def write_only(nlp: Language, fields: Collection[str]) -> None:
+    """Of what generators write these alone: continuations that nobody reads take their time."""
+    from seqpipe.components.generator import Generator
+
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, Generator):
+            pipe.names = pipe.names.only(fields)

@@ -164,12 +164,13 @@ def annotate(
     `fields` gives each field the column to stand in; without it all are written by their names.
     """
     from seqpipe.annotation import Annotator
-    from seqpipe.cli._pipeline import load_pipeline, one_thread
+    from seqpipe.cli._pipeline import load_pipeline, one_thread, write_only
 
     data, output = str(data), str(output)
     kind = _claim(output, data, format=format, overwrite=overwrite)
     nlp = load_pipeline(model, device=device)
     annotator = Annotator(nlp, text=text, fields=fields or {})
+    write_only(nlp, annotator.fields)
     part = split or _only_split(data)
     tables = read_tables(data, split=part, size=batch_size or nlp.batch_size)
     first = next(tables, None)

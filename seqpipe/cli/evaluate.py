@@ -25,6 +25,7 @@ _EXAMPLE = """examples:
   python -m seqpipe evaluate reviews/model-best new.csv --text review --label stars --json out.json
   python -m seqpipe evaluate words/model-best en_ewt-ud-test.conllu
   python -m seqpipe evaluate en-de/model-best pairs.csv --source en --target de
+  python -m seqpipe evaluate verse/model-best poems.jsonl --text poem
 
 The part measured on is `test` where there is one, else `validation`, else the only one."""
 
@@ -33,8 +34,16 @@ _PREFERRED = ("test", "validation", "valid", "val", "dev", "train")
 # The scores of what is measured begin with these.
 _PREFIXES = {"cats": ("cats_",), "tokens": ("token_", "sents_"), "texts": ("bleu", "chrf")}
 
+_COUNTS = ("characters", "pieces", "words")  # what the bits of texts are divided by
+
 # What a person looks at first, and the key it has in the JSON.
 _TITLES = {
+    "bits_per_char": "bits per character",
+    "perplexity": "perplexity a piece",
+    "word_perplexity": "perplexity a word",
+    "characters": "characters",
+    "pieces": "pieces",
+    "words": "words",
     "cats_acc": "accuracy",
     "cats_macro_f": "macro F",
     "cats_ece": "calibration error",
@@ -58,7 +67,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data", metavar="DATA", help="data set on the hub, folder, file (.spacy too)"
     )
-    parser.add_argument("--text", metavar="COLUMN", default="text", help="of the texts (text)")
+    parser.add_argument("--text", metavar="COLUMN", help="of the texts (text, or as in training)")
     parser.add_argument("--label", metavar="COLUMN", default="label", help="of the labels (label)")
     parser.add_argument(
         "--tokens", metavar="COLUMN", help="of the tokens, to score those and sentences (tokens)"
@@ -119,7 +128,7 @@ def evaluate(
     model: str | Path,
     data: str | Path,
     *,
-    text: str = "text",
+    text: str | None = None,
     label: str = "label",
     tokens: str | None = None,
     source: str | None = None,
@@ -131,18 +140,25 @@ def evaluate(
     """Runs the pipeline over one part of the data and scores what it finds.
 
     What a row is follows from what the pipeline writes: a text and its label, else a text and its
-    translation, else a sentence and its tokens; a column that is named decides.
+    translation, else a sentence and its tokens, else a text to be foretold; a column that is named
+    decides.
     """
-    from seqpipe.cli._pipeline import category_labels, load_pipeline, one_thread
+    from seqpipe.cli._foretelling import foretellers, measure_texts
+    from seqpipe.cli._pipeline import category_labels, load_pipeline, one_thread, write_only
 
     data = str(data)
     nlp = load_pipeline(model, device=device)
     columns = {"text": text, "label": label, "tokens": tokens, "source": source, "target": target}
     asked = _asked(nlp, data, columns)
+    write_only(nlp, [pipe.names.bits_per_char for pipe in foretellers(nlp)])
     part = split or pick_split(data)
     if _learned_from(nlp, data, part):
         message = f"the pipeline learned from {data!r} ({part}): new texts may be harder"
         warnings.warn(message, stacklevel=2)
+    if asked.what == "running":
+        with one_thread():
+            count, scores = measure_texts(nlp, data, text=text, split=part, limit=limit)
+        return Evaluation(part, count, _flat(scores, asked), {}, {})
     examples = list(asked.read(data, split=part, limit=limit, shuffle=False)(nlp))
     known = category_labels(nlp) if asked.what == "cats" else []
     if known:
@@ -164,15 +180,16 @@ def evaluate(
 class Asked:
     """What of a pipeline is measured, and who reads the data."""
 
-    what: str  # cats, tokens or texts
+    what: str  # cats, texts, tokens, or running text to be foretold
     read: Callable[..., Callable[[Language], Iterable[Example]]]
     docs: bool  # whether the data are docs with all that they carry
 
 
 def _asked(nlp: Language, data: str, columns: Mapping[str, str | None]) -> Asked:
     """By the columns that are named, else by the first of labels, texts and tokens that the
-    pipeline writes."""
+    pipeline writes, else by what it costs."""
     from seqpipe.annotation import fields_of
+    from seqpipe.cli._foretelling import foretellers
     from seqpipe.cli._pipeline import category_labels, translates
     from seqpipe.corpora.pairs import read_pairs
     from seqpipe.corpora.reader import read_dataset
@@ -186,12 +203,13 @@ def _asked(nlp: Language, data: str, columns: Mapping[str, str | None]) -> Asked
         "cats": bool(category_labels(nlp)),
         "texts": translates(nlp) is not None,
         "tokens": docs or "sentences" in fields_of(nlp),
+        "running": bool(foretellers(nlp)),
     }
     what = wanted or next((name for name, is_there in there.items() if is_there), None)
     if what is None or not there[what]:
         field = {"texts": "translation", "tokens": "tokens"}.get(what or "", "cats")
         raise FieldMissing(field, fields_of(nlp))
-    if what == "cats" or docs:
+    if what in ("cats", "running") or docs:
         reader = partial(read_dataset, text=columns["text"] or "text", label=columns["label"])
         return Asked(what, reader, docs)
     if what == "tokens":
@@ -287,7 +305,8 @@ def _by_label(
 def _told(model: str, data: str, found: Evaluation) -> str:
     from seqpipe.cli._table import table
 
-    known = {*_TITLES, "token_acc"}  # which is but another name of the precision
+    # the precision by another name, and bits per character by another count
+    known = {*_TITLES, "token_acc", "char_likelihood"}
     others = [n for n in found.scores if n not in known and not n.startswith("cats_")]
     names = {name: title for name, title in _TITLES.items() if name in found.scores}
     shown = {**{name: name for name in others}, **names}
@@ -307,4 +326,5 @@ def _told(model: str, data: str, found: Evaluation) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    return f"{value:,.0f}" if name.endswith("_per_second") else f"{value:.4f}"
+    whole = name.endswith("_per_second") or name in _COUNTS
+    return f"{value:,.0f}" if whole else f"{value:.4f}"

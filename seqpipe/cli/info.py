@@ -20,7 +20,10 @@ What a pipeline does not tell, because another program trained it, is called unk
 
 _UNKNOWN = "unknown"
 # Of many more in the JSON.
-_FIRST = ("cats_acc", "cats_macro_f", "cats_macro_auc", "cats_ece", "token_f", "sents_f")
+_FIRST = (
+    *("cats_acc", "cats_macro_f", "cats_macro_auc", "cats_ece", "token_f", "sents_f"),
+    *("bits_per_char", "perplexity", "word_perplexity"),
+)
 _VERSIONS = ("seqpipe", "spacy", "torch", "tokenizers")
 
 

@@ -21,6 +21,7 @@ _EXAMPLE = """examples:
   python -m seqpipe init-config sentiment --train reviews.csv --label stars > config.cfg
   python -m seqpipe init-config tokenizer --train en_ewt/ --components.tokenizer.words 0
   python -m seqpipe init-config translator --train pairs.csv --source en --target de --size 4000
+  python -m seqpipe init-config generator --train poems.jsonl --text poem --unit bpe
   python -m seqpipe init-config sentiment --training.max_epochs 8 --components.sentiment.longest 400
 
 Both `python -m spacy train config.cfg` and `python -m seqpipe train config.cfg` take it."""

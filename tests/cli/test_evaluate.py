@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
 from commands import LABELS, Command, write_lines
 from spacy.tokens import Doc, DocBin
+from verses import POEMS
 
 from seqpipe.cli.evaluate import evaluate
+from seqpipe.components._search import SearchRecipe
 from seqpipe.corpora.tokens import read_tokens
+from seqpipe.errors import ColumnMissing
 
 
 def test_the_table(seqpipe: Command, pipeline: Path, reviews: Path) -> None:
@@ -233,3 +238,105 @@ def test_several_parts_of_unknown_names(seqpipe: Command, pipeline: Path, tmp_pa
 @pytest.mark.parametrize("device", ["cpu", "auto"])
 def test_device(device: str, pipeline: Path, reviews: Path) -> None:
     assert evaluate(pipeline, reviews, device=device).documents == 12
+
+
+@pytest.fixture(scope="module")
+def poems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = [{"poem": text} for text in (*POEMS, "", *POEMS[:2])]
+    return write_lines(tmp_path_factory.mktemp("data") / "poems.jsonl", rows)
+
+
+def test_texts_to_be_foretold(seqpipe: Command, generator: Path, poems: Path) -> None:
+    ran = seqpipe("evaluate", generator, poems, "--text", "poem")
+    assert (ran.code, ran.err) == (0, "")
+    texts = [*POEMS, *POEMS[:2]]
+    characters = sum(map(len, texts))
+    assert "7 documents" in ran.out and "char_likelihood" not in ran.out
+    for title in ("bits per character", "perplexity a piece", "perplexity a word"):
+        assert re.search(rf"^{title} +\d+\.\d{{4}}$", ran.out, re.MULTILINE)
+    for title in ("characters", "pieces"):
+        assert re.search(rf"^{title} +{characters}$", ran.out, re.MULTILINE)
+
+
+def test_the_bits_of_a_text_are_divided_by_what_is_told(generator: Path, poems: Path) -> None:
+    found = evaluate(generator, poems, text="poem")
+    nlp = spacy.load(generator)
+    docs = [nlp(text) for text in (*POEMS, *POEMS[:2])]
+    bits = sum(doc._.surprisal for doc in docs)
+    words = sum(not token.is_space for doc in docs for token in doc)
+    scores = found.scores
+    assert (scores["words"], found.documents) == (words, 7)
+    assert scores["bits_per_char"] == pytest.approx(bits / scores["characters"], rel=1e-5)
+    assert scores["perplexity"] == pytest.approx(2 ** (bits / scores["pieces"]), rel=1e-5)
+    assert scores["word_perplexity"] == pytest.approx(2 ** (bits / words), rel=1e-5)
+    assert scores["words_per_second"] > 0
+    assert evaluate(generator, poems, text="poem", limit=2).documents == 2
+
+
+def test_nothing_is_written_while_texts_are_measured(
+    generator: Path, poems: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it writes")
+
+    monkeypatch.setattr(SearchRecipe, "run", never)
+    assert evaluate(generator, poems, text="poem").documents == 7
+
+
+def test_a_long_text_is_one(generator: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """Read in parts of as many characters as memory is to hold."""
+    lines = tmp_path / "lines.txt"
+    lines.write_text("".join(POEMS) * 3, encoding="utf-8")
+    whole = evaluate(generator, lines)
+    doc = spacy.load(generator)("".join(POEMS) * 3)
+    assert whole.documents == 1
+    assert whole.scores["bits_per_char"] == pytest.approx(doc._.bits_per_char, rel=1e-4)
+    monkeypatch.setattr("seqpipe.cli._foretelling._AT_ONCE", 100)
+    parts = evaluate(generator, lines)
+    assert parts.documents == 1 and parts.scores["characters"] == whole.scores["characters"]
+    assert parts.scores["bits_per_char"] != whole.scores["bits_per_char"]
+
+
+def test_columns_and_line_ends_are_those_of_training(
+    generator: Path, poems: Path, tmp_path: Path
+) -> None:
+    nlp = spacy.load(generator)
+    reader = {"@readers": "seqpipe.RunningText.v1", "path": "elsewhere", "text": "poem"}
+    nlp.config["corpora"] = {"train": {**reader, "join": "\n"}}
+    nlp.to_disk(tmp_path)
+    found = evaluate(tmp_path, poems)
+    assert found.documents == 1
+    assert found.scores["characters"] == sum(map(len, POEMS)) + sum(map(len, POEMS[:2])) + 8
+    with pytest.raises(ColumnMissing, match="'verse'"):
+        evaluate(tmp_path, poems, text="verse")
+
+
+def test_docs_are_foretold_too(generator: Path, tmp_path: Path) -> None:
+    nlp = spacy.blank("xx")
+    DocBin(docs=[nlp.make_doc(text) for text in POEMS]).to_disk(tmp_path / "test.spacy")
+    found = evaluate(generator, tmp_path)
+    assert found.documents == len(POEMS) and found.scores["bits_per_char"] < 1
+
+
+def test_where_nothing_tells_words_apart_they_have_no_perplexity(
+    seqpipe: Command, generator: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "lines.txt").write_text("春落石独归故乡" * 100, encoding="utf-8")
+    ran = seqpipe("evaluate", generator, tmp_path / "lines.txt", "--json", "-")
+    scores = json.loads(ran.out)
+    assert "word_perplexity" not in scores and scores["words"] == 1
+
+
+def test_texts_that_cannot_be_measured_are_one_sentence(
+    seqpipe: Command, generator: Path, poems: Path, tmp_path: Path
+) -> None:
+    empty = write_lines(tmp_path / "empty.jsonl", [{"text": " "}])
+    cases = [
+        ([poems], "has no column 'text': it has poem"),
+        ([empty], "no row with a text in 'text'"),
+        ([poems, "--tokens", "poem"], "The pipeline writes no 'tokens'"),
+        ([poems, "--source", "poem"], "The pipeline writes no 'translation'"),
+    ]
+    for words, said in cases:
+        ran = seqpipe("evaluate", generator, *words)
+        assert (ran.code, ran.out) == (1, "") and said in ran.sentence, ran.sentence
