@@ -54,7 +54,7 @@ def write_generator(
     torch.manual_seed(1)
     weights = Onward(pieces=len(learned), **sizes).weights()
     save_file({**weights, "bias": torch.zeros(len(learned))}, own / "model.safetensors")
-    blocks = {
+    blocks: dict[str, dict[str, Any]] = {
         f"components.{name}": {"factory": "seqpipe_generator"},
         f"components.{name}.codec": {"@misc": "seqpipe.Codec.v1", **codec},
         f"components.{name}.model": {"@architectures": "seqpipe.LanguageModel.v1", **sizes},

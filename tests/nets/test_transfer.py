@@ -63,7 +63,8 @@ def make_model(cell: Cell = "gru") -> Onward:
 
 
 def onward_of(encoder: Encoder, x: Tensor) -> Tensor:
-    return encoder(x, LENGTHS)[:, :, : SIZES["width"]]
+    states: Tensor = encoder(x, LENGTHS)
+    return states[:, :, : SIZES["width"]]
 
 
 @every_cell
