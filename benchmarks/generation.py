@@ -3,9 +3,9 @@
     python benchmarks/generation.py DATA [--parts quality,writing,scoring,memory]
     python benchmarks/generation.py DATA --parts quality --runs short,long --keep FOLDER
 
-DATA is a folder that holds the set `tiny_shakespeare` as `datasets` reads it. `quality` trains with
-two threads for a number of steps and measures the validation part as a whole, from its first
-character to its last; the time is that of the training with its validations. `writing` draws
+DATA is a folder that holds the set `tiny_shakespeare` as `datasets` reads it. `quality` trains for
+a number of steps and measures the validation part as a whole, from its first character to its last;
+the time is that of the training with its validations. `writing` draws
 characters, one stream and 64 side by side, against a plain loop over torch's own layer of the same
 sizes, and against what the products with the recurrent and the output weights alone take. `scoring`
 measures the train part cut into 512 rows, against the same weights in torch's own layer, fed 128
@@ -54,8 +54,20 @@ class Run:
 
 
 RUNS = {
-    "short": Run(3, 1.55, {"training.max_steps": 3000}),
-    "long": Run(30, 1.45, {"training.max_steps": 20000}),
+    "short": Run(3, 1.55, {"seqpipe.threads": 2, "training.max_steps": 3000}),
+    "long": Run(
+        30,
+        1.45,
+        {
+            "components.generator.model.embedding": 384,
+            "components.generator.model.width": 384,
+            "components.generator.model.weight_dropout": 0.25,
+            "training.dropout": 0.35,
+            "training.eval_frequency": 1000,
+            "training.max_steps": 13000,
+            "seqpipe.rows": 32,
+        },
+    ),
 }
 
 
@@ -101,7 +113,7 @@ def quality(args: argparse.Namespace) -> None:
             "generator",
             str(args.data / "tiny_shakespeare"),
             output=folder,
-            overrides={"seqpipe.threads": 2, **run.settings},
+            overrides=run.settings,
             resume=True,
         )
         log = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
@@ -113,7 +125,8 @@ def quality(args: argparse.Namespace) -> None:
         print(
             f"quality   {name}: {nats:.4f} nats per character of the validation part, wanted "
             f"{run.wanted} after {run.minutes:g} minutes; {weights / 1e6:.1f}M weights, "
-            f"{json.loads(log[-1])['seconds'] / 60:.1f} minutes of training on two threads",
+            f"{json.loads(log[-1])['seconds'] / 60:.1f} minutes of training on "
+            f"{run.settings.get('seqpipe.threads', 1)} threads",
             flush=True,
         )
 
