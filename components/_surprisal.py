@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
@@ -40,7 +41,11 @@ class Names:
         if name:
             set_extension(name, Doc, Token)
         if name and not Span.has_extension(name):  # that of a span is that of its tokens
-            Span.set_extension(name, getter=lambda span: sum(t._.get(name) or 0.0 for t in span))
+            Span.set_extension(name, getter=partial(_sum_of, name))  # workers are sent it pickled
+
+
+def _sum_of(name: str, span: Span) -> float:
+    return sum(token._.get(name) or 0.0 for token in span)
 
 
 @dataclass(frozen=True)

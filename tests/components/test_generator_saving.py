@@ -13,6 +13,7 @@ import spacy
 from safetensors.torch import load_file
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
+from spacy.tokens.underscore import Underscore
 from verses import BPE, POEMS, add_stage, make_examples, make_verses_nlp, verses_stage
 
 from seqpipe.errors import CheckpointError, CodecError, NotInitialized
@@ -132,6 +133,13 @@ def test_pickled_and_copied() -> None:
         assert verses_stage(again).shim.to_bytes() != weights
         assert verses_stage(source).shim.to_bytes() == weights
         assert said(again) != before == said(source)
+
+
+def test_what_workers_are_sent_can_be_pickled(nlp: Language) -> None:
+    """Where they are not forked, the extensions go with the pipeline."""
+    doc, state = nlp(POEMS[0]), pickle.loads(pickle.dumps(Underscore.get_state()))
+    _, getter = state[1]["surprisal"][1:3]
+    assert getter(doc[:]) == doc[:]._.surprisal == pytest.approx(doc._.surprisal, rel=1e-5)
 
 
 def test_a_loaded_stage_learns_on(nlp: Language) -> None:

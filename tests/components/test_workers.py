@@ -87,6 +87,36 @@ if __name__ == "__main__":
     print("done")
 """
 
+GENERATOR = """
+import multiprocessing
+import sys
+
+import torch
+from verses import POEMS, make_verses_nlp
+
+torch.set_num_threads(2)
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    search = {"sampling": True, "nbest": 2, "max_length": 20}
+    nlp = make_verses_nlp(5, model={"width": 64}, search=search, threshold=4.0)
+    torch.set_num_threads(2)
+    texts = [*POEMS, ""] * 10
+    expected = list(nlp.pipe(texts))
+    torch.ones(600, 600) @ torch.ones(600, 600)
+    pairs = [(text, number) for number, text in enumerate(texts)]
+    found = list(nlp.pipe(pairs, as_tuples=True, n_process=2, batch_size=20))
+    assert [context for _, context in found] == list(range(len(texts)))
+    for (doc, _), other in zip(found, expected, strict=True):
+        assert doc._.generated == other._.generated and len(doc._.generated_nbest) == 2
+        assert abs(doc._.surprisal - other._.surprisal) < 1e-3
+        costs = zip(doc, other, strict=True)
+        assert all(abs(a._.surprisal - b._.surprisal) < 1e-3 for a, b in costs)
+        assert len(doc.spans["unusual"]) == len(other.spans["unusual"])
+    assert torch.get_num_threads() == 2
+    print("done")
+"""
+
 
 @pytest.mark.parametrize(
     ("start", "parent"),
@@ -95,8 +125,9 @@ if __name__ == "__main__":
         ("spawn", SENTIMENT),
         ("fork", TOKENIZER),
         ("fork", TRANSLATOR),
+        ("fork", GENERATOR),
     ],
-    ids=["fork", "spawn", "fork-tokenizer", "fork-translator"],
+    ids=["fork", "spawn", "fork-tokenizer", "fork-translator", "fork-generator"],
 )
 def test_two_workers_after_two_threads(tmp_path: Path, start: str, parent: str) -> None:
     if start == "fork" and not hasattr(os, "fork"):
