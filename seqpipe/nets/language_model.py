@@ -21,7 +21,8 @@ from seqpipe.nets.teller import Teller
 from seqpipe.nets.telling import told_loss
 from seqpipe.nets.unrolled import given, unrolled
 
-PAD, UNKNOWN, BEGIN = range(3)
+# A text begins as one does that follows the end of another, as in training most do.
+PAD, UNKNOWN, UNUSED, BEGIN = range(4)
 
 
 class LanguageModel(nn.Module):
@@ -172,5 +173,5 @@ class LanguageModel(nn.Module):
             vectors,
             weight,
             bias,
-            unwritten=[PAD, UNKNOWN, BEGIN],
+            unwritten=[PAD, UNKNOWN, UNUSED],
         )
