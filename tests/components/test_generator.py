@@ -86,7 +86,8 @@ def costed(words: list[str], spaces: list[bool], spans: list[tuple[int, int]]) -
     """The bits of tokens where the pieces cost 1, 2, 4 ..."""
     doc = Doc(spacy.blank("xx").vocab, words=words, spaces=spaces)
     bits = 2.0 ** np.arange(len(spans))
-    return bits_of_tokens(doc, Costs(bits, np.array(spans).reshape(-1, 2))).tolist()
+    found = bits_of_tokens(doc, Costs(bits, np.array(spans).reshape(-1, 2)))
+    return [float(bits) for bits in found]
 
 
 def test_white_space_is_with_the_word_behind_it_or_else_before_it() -> None:

@@ -81,11 +81,11 @@ def test_two_instances_write_under_names_of_their_own(
         assert doc[:]._.other_surprisal == pytest.approx(doc._.other_surprisal, rel=1e-5)
         assert doc[0]._.other_surprisal and doc._.other_generated != doc._.generated
         assert "other_unusual" in doc.spans and "unusual" not in doc.spans
-    scores = {name: nlp.get_pipe(name) for name in ("generator", "other")}
+    stages = {name: verses_stage(nlp, name) for name in ("generator", "other")}
     docs = [nlp(example.reference.copy()) for example in examples]
     for example, doc in zip(examples, docs, strict=True):
         example.predicted = doc
-    found = {name: pipe.score(examples)["bits_per_char"] for name, pipe in scores.items()}
+    found = {name: pipe.score(examples)["bits_per_char"] for name, pipe in stages.items()}
     for name, prefix in (("generator", ""), ("other", "other_")):
         bits = sum(doc._.get(f"{prefix}surprisal") for doc in docs)
         assert found[name] == pytest.approx(bits / sum(len(doc.text) for doc in docs), rel=1e-4)

@@ -130,6 +130,16 @@ def test_pieces_are_told_as_soon_as_they_are_sure(stages: dict[str, Generator]) 
     assert not letters.finish()
 
 
+def test_letters_that_this_python_does_not_know_are_letters() -> None:
+    """They may be in one piece with those before."""
+    new = "\u1c89"  # of Unicode 16
+    codec = {**CODEC, "unit": "bpe"}
+    stage = verses_stage(make_verses_nlp(1, texts=[f"ab{new}b"] * 9, codec=codec))
+    _, told = read(stage, list(f"ab{new}b ab{new}b"))
+    _, whole = read(stage, [f"ab{new}b ab{new}b"])
+    check(told, whole)
+
+
 def test_before_the_first_character_there_is_no_figure(stages: dict[str, Generator]) -> None:
     stream = TextStream(stages["char"])
     assert stream.bits_per_char is None and not stream.feed("") and not stream.finish()

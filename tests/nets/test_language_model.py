@@ -298,7 +298,7 @@ NOISES = ["piece_dropout", "embedding_dropout", "weight_dropout", "dropout"]
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("steps", [3, 9], ids=["vectors", "tables"])
 def test_noise_comes_while_training_only(noise: str, steps: int) -> None:
-    rates = {noise: 0.5} if noise != "dropout" else {}
+    rates: dict[str, Any] = {noise: 0.5} if noise != "dropout" else {}
     net, ids = make_net(**rates), make_ids(3, steps)
     set_dropout(net, 0.5 if noise == "dropout" else 0.0)
     with torch.no_grad():
