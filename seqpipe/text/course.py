@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,10 +91,7 @@ class Running:
         each = total // self._places
         begin = int(chance.integers(total)) if total else 0
         places = (begin + each * np.arange(self._places)) % max(total, 1)
-        return [
-            Part((places + t) % total, np.full(self._places, min(self._window, each - t)), t > 0)
-            for t in range(0, each, self._window)
-        ]
+        return _Windows(places, total=total, each=each, window=self._window)
 
     def take(self, part: Part) -> Taught:
         """What is to be said of a stretch of text is the stretch itself."""
@@ -103,3 +100,25 @@ class Running:
         document = np.searchsorted(self._firsts, there, side="right") - 1
         found = self._ids[self._starts[document] + there - self._firsts[document]]
         return list(found), list(found)
+
+
+class _Windows(Sequence[Part]):
+    """The parts of an epoch of running text, made when they are asked for: a text of any length has
+    a list of them for nothing."""
+
+    def __init__(self, places: NDArray[np.int64], *, total: int, each: int, window: int) -> None:
+        self._places, self._total, self._each, self._window = places, total, each, window
+
+    def __len__(self) -> int:
+        return -(-self._each // self._window)
+
+    @overload
+    def __getitem__(self, index: int) -> Part: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Part]: ...
+    def __getitem__(self, index: int | slice) -> Part | list[Part]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        t = range(len(self))[index] * self._window
+        lengths = np.full(len(self._places), min(self._window, self._each - t))
+        return Part((self._places + t) % self._total, lengths, t > 0)
