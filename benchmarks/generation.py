@@ -9,8 +9,8 @@ the time is that of the training with its validations. `writing` draws
 characters, one stream and 64 side by side, against a plain loop over torch's own layer of the same
 sizes, and against what the products with the recurrent and the output weights alone take. `scoring`
 measures the train part cut into 512 rows, against the same weights in torch's own layer, fed 128
-rows at a time. Those two take turns on one thread. `memory` scores a text of `--megabytes`
-through a stream, and looks at how much this process holds.
+rows at a time. Those two take turns on one thread. `memory` scores `--megabytes` of
+documents, and a tenth of it through a stream, and looks at how much this process holds.
 """
 
 from __future__ import annotations
@@ -137,10 +137,11 @@ class Fresh:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.text = text_of(args, "train")
-        nlp = spacy.blank("xx")
+        self.nlp = nlp = spacy.blank("xx")
         nlp.max_length = len(self.text) + 1
         sizes = {"embedding": args.width, "width": args.width, "layers": args.layers}
-        self.stage: Any = nlp.add_pipe("seqpipe_generator", config={"model": sizes})
+        config = {"model": sizes, "generated": ""}
+        self.stage: Any = nlp.add_pipe("seqpipe_generator", config=config)
         nlp.initialize(lambda: [spacy.training.Example(*[nlp.make_doc(self.text)] * 2)])
         self.net: Any = self.stage.shim.net
         with torch.no_grad():
@@ -233,20 +234,32 @@ def scoring(args: argparse.Namespace) -> None:
 
 
 def memory(args: argparse.Namespace) -> None:
+    """Documents through a pipeline, and a tenth as much through a stream."""
     fresh = Fresh(args)
     size = int(args.megabytes * 1e6)
-    stream, start = fresh.stage.stream(), time.perf_counter()
-    told: list[str] = []
-    for i, part in enumerate(parts(fresh.text, size)):
-        stream.feed(part)
-        if i in (1, 9) or stream.characters >= size:
+    docs = fresh.nlp.pipe(pieces(fresh.text, size), batch_size=256)
+    hold("documents", (len(doc.text) for doc in docs), size)
+    stream = fresh.stage.stream()
+    fed = (len(stream.feed(some)) for some in pieces(fresh.text, size // 10))
+    hold("stream", fed, size // 10)
+
+
+def hold(doing: str, lengths: Iterator[int], size: int) -> None:
+    """How much memory is held at most, a tenth of the way on, in its middle, at its end."""
+    start, read = time.perf_counter(), 0
+    ahead = [size // 10, size // 2, size]
+    told = []
+    for length in lengths:
+        read += length
+        if ahead and read >= ahead[0]:
             held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            told.append(f"{held:,.0f} MB after {stream.characters / 1e6:.1f} MB")
+            told.append(f"{held:,.0f} MB after {ahead.pop(0) / 1e6:g} MB")
     seconds = time.perf_counter() - start
-    print(f"memory    {', '.join(told)}; {stream.characters / seconds:,.0f} characters/s")
+    speed = f"{read / seconds:,.0f} characters/s"
+    print(f"memory    {doing}: {', '.join(told)}; {speed}", flush=True)
 
 
-def parts(text: str, size: int) -> Iterator[str]:
+def pieces(text: str, size: int) -> Iterator[str]:
     """So many characters of a text that begins again and again, a bit at a time."""
     given = 0
     while given < size:
