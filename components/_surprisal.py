@@ -66,7 +66,7 @@ class Costs:
 
 def costs_of(codec: Codec, text: str, nats: np.ndarray) -> Costs:
     if codec.unit == "char":
-        starts = np.arange(len(text))
+        starts = np.arange(len(text), dtype=np.int32)
         offsets = np.stack([starts, starts + 1], axis=1)
     else:
         offsets = codec.align(text).offsets

@@ -99,7 +99,8 @@ class LanguageModel(nn.Module):
         halves, cells, y = [], [], x
         for i, module in enumerate(self.layers):
             layer = cast(Recurrent, module)
-            y, state = self._layer(layer, read if i == 0 else None, x, self._state(carry, i))
+            places = read if i == 0 and x.dim() == 2 else None
+            y, state = self._layer(layer, x, places, self._state(carry, i))
             h, c = state if isinstance(state, tuple) else (state, torch.zeros_like(state))
             halves.append(h.detach() / 2)
             cells.append(c.detach() * 2)
@@ -122,20 +123,17 @@ class LanguageModel(nn.Module):
         return F.dropout(self.bias.new_ones(len(self.bias), 1), self.piece_dropout)
 
     def _layer(
-        self, layer: Recurrent, read: Tensor | None, x: Tensor, state: State
+        self, layer: Recurrent, x: Tensor, places: Tensor | None, state: State
     ) -> tuple[Tensor, State]:
-        """All steps of one layer over its inputs (S, B, D), or over a table of them (V, D)."""
+        """All steps of one layer over its inputs (S, B, D), or over the rows of a table (V, D) at
+        these places (S, B)."""
         weights = thinned(layer, self.weight_dropout)
-        looked_up = read is not None and x.dim() == 2
         if not x.is_cuda:
             gates = given(layer, x)
-            if looked_up:
-                gates = gates.index_select(0, read.flatten()).unflatten(0, read.shape)
-            return unrolled(layer, gates, state, weights)
-        if looked_up:
-            x = x.index_select(0, read.flatten()).unflatten(0, read.shape)
+            return unrolled(layer, _at(gates, places), state, weights)
+        inputs = _at(x, places).transpose(0, 1).contiguous()
         single = (state[0][None], state[1][None]) if isinstance(state, tuple) else state[None]
-        y, after = run_cell(layer, x.transpose(0, 1).contiguous(), single, weights)
+        y, after = run_cell(layer, inputs, single, weights)
         after = (after[0][0], after[1][0]) if isinstance(after, tuple) else after[0]
         return y.transpose(0, 1), after
 
@@ -164,7 +162,8 @@ class LanguageModel(nn.Module):
 
     def _make_teller(self) -> Teller:
         (vectors,) = self.pieces.tables()
-        weight, bias = self._output_weight(), self.bias
+        weight: Tensor = self._output_weight()
+        bias: Tensor = self.bias
         if self.top is not None:
             weight, bias = weight @ self.top.weight, bias + weight @ self.top.bias
         return Teller(
@@ -175,3 +174,10 @@ class LanguageModel(nn.Module):
             bias,
             unwritten=[PAD, UNKNOWN, UNUSED],
         )
+
+
+def _at(x: Tensor, places: Tensor | None) -> Tensor:
+    """The rows (S, B, D) of a table (V, D), or what is given if there are no places (S, B)."""
+    if places is None:
+        return x
+    return x.index_select(0, places.flatten()).view(*places.shape, -1)
