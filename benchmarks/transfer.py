@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("--rows", default="200,1000,0")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=12, help="of the generator")
+    parser.add_argument("--epochs", type=int, default=5, help="of the generator")
     parser.add_argument("--keep", type=Path, help="folder of the generator, kept")
     return parser.parse_args()
 
