@@ -331,7 +331,7 @@ def test_texts_that_cannot_be_measured_are_one_sentence(
     seqpipe: Command, generator: Path, poems: Path, tmp_path: Path
 ) -> None:
     empty = write_lines(tmp_path / "empty.jsonl", [{"text": " "}])
-    cases = [
+    cases: list[tuple[list[object], str]] = [
         ([poems], "has no column 'text': it has poem"),
         ([empty], "no row with a text in 'text'"),
         ([poems, "--tokens", "poem"], "The pipeline writes no 'tokens'"),

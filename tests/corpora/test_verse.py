@@ -163,7 +163,7 @@ def test_plurals(word: str, more: str) -> None:
 
 
 def test_another_seed_writes_other_poems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(VERSE["verse_zh"].rows, "train", 30)  # type: ignore[arg-type]
-    monkeypatch.setitem(VERSE["verse_zh"].rows, "validation", 2)  # type: ignore[arg-type]
+    monkeypatch.setitem(VERSE["verse_zh"].rows, "train", 30)
+    monkeypatch.setitem(VERSE["verse_zh"].rows, "validation", 2)
     one, same, other = (grow_verse("verse_zh", seed) for seed in (1, 1, 2))
     assert one == same != other

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from writers import make_writer
 
 from seqpipe.search.greedy import greedy
 from seqpipe.search.logits import (
@@ -24,7 +25,6 @@ from seqpipe.search.logits import (
 from seqpipe.search.sampling import sample
 from seqpipe.search.solo import Scores, solo
 from seqpipe.search.stops import Limits, stop_after
-from writers import make_writer
 
 BEGIN, END = 2, 3
 
