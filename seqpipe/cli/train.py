@@ -28,6 +28,8 @@ _EXAMPLE = """example:
   python -m seqpipe train tokenizer en_ewt-ud-train.conllu --output words
   python -m seqpipe train translator bundled:phrases_en_de --source en --target de --output en-de
   python -m seqpipe train sentiment rows.csv --output stars --init-from prose/model-best
+  python -m seqpipe train generator poems.jsonl --text poem --output verse
+  python -m seqpipe train generator lines.csv --join "\\n" --output novel
   python -m seqpipe train config.cfg --output out --resume"""
 
 
@@ -43,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     columns.add_argument("--tokens", metavar="COLUMN", help="column of the tokens (tokens)")
     columns.add_argument("--source", metavar="COLUMN", help="of the texts to translate (source)")
     columns.add_argument("--target", metavar="COLUMN", help="of their translations (target)")
+    joined = r"rows run on as one text, with this behind each; \n is a line end"
+    columns.add_argument("--join", metavar="TEXT", help=joined)
     columns.add_argument("--split", help="part to train on (train)")
     columns.add_argument("--dev", metavar="DATA", help="other data to measure on")
     columns.add_argument("--dev-split", metavar="SPLIT", help="part to measure on (what is there)")
@@ -80,7 +84,8 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
 
 def _columns(args: argparse.Namespace) -> dict[str, Any]:
     names = ("text", "label", "tokens", "source", "target", "split", "dev", "dev_split", "limit")
-    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    found = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return found if args.join is None else {**found, "join": args.join.replace(r"\n", "\n")}
 
 
 def _shortcuts(args: argparse.Namespace) -> dict[str, Any]:
@@ -118,8 +123,8 @@ def train(
 ) -> Trained:
     """Trains into `output`: model-best, model-last and log.jsonl.
 
-    `columns` may name `text`, `label` or `tokens`, `source` and `target`, `split`, `dev`,
-    `dev_split` and `limit`; `overrides` are settings of the config by their dotted names;
+    `columns` may name `text`, `label` or `tokens`, `source` and `target`, `join`, `split`,
+    `dev`, `dev_split` and `limit`; `overrides` are settings of the config by their dotted names;
     `init_from` names a pipeline with a trained generator, which the encoder begins as.
     """
     from seqpipe.cli._config import config_for

@@ -12,8 +12,10 @@ import pytest
 import spacy
 from commands import LABELS, Command, read_lines, write_lines
 from spacy.language import Language
+from verses import POEMS, trained
 
 from seqpipe.cli.annotate import annotate
+from seqpipe.components._search import SearchRecipe
 
 TEXTS = ["a good room", "bad", "", "the room was cold\tand we left", "好"]
 
@@ -264,3 +266,37 @@ def test_a_folder_that_may_not_be_written_to(
     tmp_path.chmod(0o500)
     ran = seqpipe("annotate", pipeline, reviews / "test.jsonl", "-o", tmp_path / "x.jsonl")
     assert ran.code == 1 and "no file can be made there (Permission denied)" in ran.sentence
+
+
+@pytest.mark.parametrize("target", ["out.jsonl", "out.parquet"])
+def test_a_generator_writes_and_measures(target: str, generator: Path, tmp_path: Path) -> None:
+    data = write_lines(tmp_path / "in.jsonl", [{"text": t} for t in ("The rain", "春", "")])
+    annotate(generator, data, output := tmp_path / target)
+    found: list[dict[str, Any]]
+    found = read_lines(output) if target == "out.jsonl" else pq.read_table(output).to_pylist()
+    assert [row["generated"] for row in found[:1]] == [POEMS[0].removeprefix("The rain")]
+    doc = spacy.load(generator)("The rain")
+    for name in ("perplexity", "bits_per_char", "surprisal"):
+        assert found[0][name] == pytest.approx(getattr(doc._, name), rel=1e-4)
+        assert found[2][name] is None
+
+
+def test_a_generator_writes_nothing_that_nobody_asks_for(
+    generator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it writes")
+
+    monkeypatch.setattr(SearchRecipe, "run", never)
+    data = write_lines(tmp_path / "in.jsonl", [{"text": text} for text in POEMS])
+    annotate(generator, data, tmp_path / "out.jsonl", fields={"bits_per_char": "bits"})
+    assert all(0 < row["bits"] < 1 for row in read_lines(tmp_path / "out.jsonl"))
+
+
+def test_several_texts_of_each(tmp_path: Path) -> None:
+    trained(search={"sampling": True, "nbest": 3}).to_disk(tmp_path / "model")
+    data = write_lines(tmp_path / "in.jsonl", [{"text": "The rain"}])
+    fields = {"generated_nbest": "texts"}
+    annotate(tmp_path / "model", data, tmp_path / "out.jsonl", fields=fields)
+    (row,) = read_lines(tmp_path / "out.jsonl")
+    assert [list(one) for one in row["texts"]] == [["text", "score"]] * 3

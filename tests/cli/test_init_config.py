@@ -15,7 +15,7 @@ from spacy.util import load_config, load_config_from_str
 from seqpipe.cli.init_config import init_config
 from seqpipe.cli.train import train
 
-STAGES = ["sentiment", "tokenizer", "translator"]
+STAGES = ["sentiment", "tokenizer", "translator", "generator"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -23,7 +23,7 @@ def test_it_is_complete(
     stage: str, seqpipe: Command, reviews: Path, sentences: Path, pairs: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "config.cfg"
-    data = dict(zip(STAGES, (reviews, sentences, pairs), strict=True))[stage]
+    data = dict(zip(STAGES, (reviews, sentences, pairs, reviews), strict=True))[stage]
     ran = seqpipe("init-config", stage, "--train", data, "--output", path)
     assert ran.code == 0 and f"python -m spacy train {path}" in ran.err
     debug_config(path)
