@@ -75,6 +75,20 @@ class Phrase:
             yield "right", clipped(self.truth, _WIDE)
 
 
+@dataclass(frozen=True, slots=True)
+class Poem:
+    """What a pipeline has written, after what it was given."""
+
+    given: str
+    written: str
+
+    def rows(self) -> Iterator[Sequence[str]]:
+        for line in self.given.splitlines():
+            yield "given", clipped(line, _WIDE)
+        for i, line in enumerate(self.written.splitlines()):
+            yield "" if i else "wrote", clipped(line, _WIDE)
+
+
 def reviews(model: Path, data: str) -> Exhibition:
     """The first few of each label, and one mistake, for there are some."""
     import spacy
@@ -128,6 +142,19 @@ def phrases(model: Path, data: str) -> Exhibition:
     if all(one.said == one.truth for one in shown):
         shown += [one for one in kept if one.said != one.truth][:1]
     learned = sum(1 for _ in open_pairs(data, split="train", **sides))
+    return Exhibition(learned, len(kept), shown)
+
+
+def poems(model: Path, data: str) -> Exhibition:
+    """One out of nothing, and one that goes on with the first line of one that was kept."""
+    import spacy
+
+    from seqpipe.corpora.texts import open_texts
+
+    kept = [part.text for part in open_texts(data, split="validation")]
+    given = ["", kept[0].splitlines(keepends=True)[0]]
+    shown = [Poem(doc.text, doc._.generated) for doc in spacy.load(model).pipe(given)]
+    learned = sum(1 for _ in open_texts(data, split="train"))
     return Exhibition(learned, len(kept), shown)
 
 

@@ -93,14 +93,33 @@ KINDS = (
             "phrases_en_zh": {"source": "en", "target": "zh"},
         },
     ),
+    Kind(
+        stage="generator",
+        corpora={"verse_en": "en", "verse_zh": "zh"},
+        settings={
+            "training.max_steps": 600,
+            "training.optimizer.learn_rate.rate": 0.01,
+            "seqpipe.rows": 8,
+            "components.generator.window": 48,
+            "components.generator.model.embedding": 48,
+            "components.generator.model.width": 160,
+            "components.generator.search.temperature": 0.5,
+            "components.generator.search.max_length": 400,
+        },
+        rows="poems",
+        titles={"bits_per_char": "bits per character"},
+        head=("", "poem"),
+        exhibit=_exhibits.poems,
+        trial='print(nlp("The moon")._.generated)',
+    ),
 )
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Train on the bundled reviews and running texts in English and Chinese, and on sentences "
-        "with their translations; score what was kept from training, show some of it, and leave "
-        "the pipelines."
+        "Train on the bundled reviews, running texts and verse in English and Chinese, and on "
+        "sentences with their translations; score what was kept from training, show some of it, "
+        "and leave the pipelines."
     )
     parser.epilog = _EXAMPLE
     parser.add_argument(

@@ -15,7 +15,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from seqpipe.cli import train as command
-from seqpipe.cli._exhibits import Phrase, Sentence, phrases, sentences
+from seqpipe.cli._exhibits import Phrase, Sentence, phrases, poems, sentences
 from seqpipe.cli.demo import KINDS
 
 
@@ -42,7 +42,7 @@ def test_it_leaves_pipelines_and_says_how_to_use_them(
 ) -> None:
     ran = seqpipe("demo", "--output", tmp_path / "new", "--seed", 5)
     assert ran.code == 0
-    assert [settings["system.seed"] for settings in hurried] == [5] * 6
+    assert [settings["system.seed"] for settings in hurried] == [5] * 8
     for kind in KINDS:
         for corpus, lang in kind.corpora.items():
             model = tmp_path / "new" / corpus / "model-best"
@@ -53,11 +53,13 @@ def test_it_leaves_pipelines_and_says_how_to_use_them(
             doc = nlp("好 good")
             if kind.stage == "sentiment":
                 assert doc._.sentiment["label"] in ("positive", "negative")
+            elif kind.stage == "generator":
+                assert isinstance(doc._.generated, str) and doc._.perplexity > 1
             elif kind.stage == "translator":
                 assert isinstance(doc._.translation, str)
             else:
                 assert doc.text == "好 good" and doc.has_annotation("SENT_START")
-    for word in ("accuracy", "token F", "sentence F", "BLEU", "spacy.load("):
+    for word in ("accuracy", "token F", "sentence F", "BLEU", "bits per character", "spacy.load("):
         assert word in ran.out
     tried = ran.out[ran.out.index("    import spacy") :].partition("\n\n")[0]
     exec(textwrap.dedent(tried), {})
@@ -122,6 +124,35 @@ def test_a_translation_stands_beside_the_right_one_where_they_differ(
         ("", "yes"),
         ("said", "YES"),
         ("right", "YEAH"),
+    ]
+
+
+class Rhyming(Language):
+    """A pipeline that goes on with what it was given."""
+
+    def make_doc(self, text: str) -> Doc:
+        Doc.set_extension("generated", default=None, force=True)
+        doc = super().make_doc(text)
+        doc._.generated = f"{text}and so on\n\nand on" if text else "once"
+        return doc
+
+
+def test_a_poem_out_of_nothing_and_one_behind_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part, count in (("train", 3), ("validation", 2)):
+        rows = [{"text": f"the moon {n}\nthe sun"} for n in range(count)]
+        write_lines(tmp_path / f"{part}.jsonl", rows)
+    monkeypatch.setattr(spacy, "load", lambda model: Rhyming())
+    seen = poems(tmp_path, str(tmp_path))
+    assert (seen.learned, seen.kept) == (3, 2)
+    assert [row for one in seen.shown for row in one.rows()] == [
+        ("wrote", "once"),
+        ("given", "the moon 0"),
+        ("wrote", "the moon 0"),
+        ("", "and so on"),
+        ("", ""),
+        ("", "and on"),
     ]
 
 
