@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from verses import POEMS
 
 from seqpipe.__main__ import main
 from seqpipe.cli._config import stage_config
@@ -25,6 +26,8 @@ MODELS = {
     "films": ("sentiment", "reviews"),
     "words": ("tokenizer", "sentences"),
     "en-de": ("translator", "pairs", "--source", "en", "--target", "de"),
+    "verse": ("generator", "poems"),
+    "seqpipe-demo/verse_en": ("generator", "poems"),
     "seqpipe-demo/reviews_en": ("sentiment", "reviews"),
     "seqpipe-demo/sentences_en": ("tokenizer", "sentences"),
     "seqpipe-demo/phrases_en_de": ("translator", "pairs", "--source", "en", "--target", "de"),
@@ -66,6 +69,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pairs").mkdir()
     for part in ("train", "validation", "test"):
         write_lines(tmp_path / "pairs" / f"{part}.jsonl", PAIRS)
+    poems: list[dict[str, object]] = [{"text": text} for text in POEMS * 4]
+    (tmp_path / "poems").mkdir()
+    for part in ("train", "validation", "test"):
+        write_lines(tmp_path / "poems" / f"{part}.jsonl", poems)
+    (tmp_path / "beginnings.txt").write_text("The moon\nA ship\n", encoding="utf-8")
     (tmp_path / "lines.txt").write_text("Two cakes.\n\nThe box is blue.\n", encoding="utf-8")
     named = [{"sentence": row["text"], "words": row["tokens"]} for row in SENTENCES]
     write_lines(tmp_path / "rows.jsonl", named * 20)
@@ -115,7 +123,7 @@ def run_commands(code: str) -> None:
         assert main(argv) == 0, line
 
 
-@pytest.mark.parametrize("stage", ["sentiment", "tokenizer", "translator"])
+@pytest.mark.parametrize("stage", ["generator", "sentiment", "tokenizer", "translator"])
 def test_every_setting_of_a_stage_is_told(stage: str) -> None:
     page = (ROOT / "docs" / f"{stage}.md").read_text(encoding="utf-8")
     config = read_defaults(str(stage_config(stage)), stage)
