@@ -61,11 +61,10 @@ RUNS = {
         {
             "components.generator.model.embedding": 384,
             "components.generator.model.width": 384,
-            "components.generator.model.weight_dropout": 0.25,
-            "training.dropout": 0.35,
-            "training.eval_frequency": 1000,
-            "training.max_steps": 13000,
-            "seqpipe.rows": 32,
+            "components.generator.model.weight_dropout": 0.1,
+            "training.dropout": 0.25,
+            "training.eval_frequency": 2000,
+            "training.max_steps": 16000,
         },
     ),
 }
