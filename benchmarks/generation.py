@@ -54,7 +54,18 @@ class Run:
 
 
 RUNS = {
-    "short": Run(3, 1.55, {"seqpipe.threads": 2, "training.max_steps": 3000}),
+    "short": Run(
+        3,
+        1.55,
+        {
+            "components.generator.window": 32,
+            "training.dropout": 0.05,
+            "training.eval_frequency": 2400,
+            "training.max_steps": 4800,
+            "seqpipe.rows": 32,
+            "seqpipe.threads": 2,
+        },
+    ),
     "long": Run(
         30,
         1.45,
