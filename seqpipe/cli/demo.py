@@ -97,7 +97,7 @@ KINDS = (
         stage="generator",
         corpora={"verse_en": "en", "verse_zh": "zh"},
         settings={
-            "training.max_steps": 600,
+            "training.max_steps": 500,
             "training.optimizer.learn_rate.rate": 0.01,
             "seqpipe.rows": 8,
             "components.generator.window": 48,
