@@ -1,16 +1,17 @@
 """The figures of `seqpipe_generator`: quality and speed, each against a named peer or limit.
 
-    python benchmarks/generation.py DATA [--parts quality,writing,scoring,memory]
+    python benchmarks/generation.py DATA [--parts quality,dynamic,writing,scoring,memory]
     python benchmarks/generation.py DATA --parts quality --runs short,long --keep FOLDER
 
 DATA is a folder that holds the set `tiny_shakespeare` as `datasets` reads it. `quality` trains for
 a number of steps and measures the validation part as a whole, from its first character to its last;
-the time is that of the training with its validations. `writing` draws
-characters, one stream and 64 side by side, against a plain loop over torch's own layer of the same
-sizes, and against what the products with the recurrent and the output weights alone take. `scoring`
-measures the train part cut into 512 rows, against the same weights in torch's own layer, fed 128
-rows at a time. Those two take turns on one thread. `memory` scores `--megabytes` of
-documents, and a tenth of it through a stream, and looks at how much this process holds.
+the time is that of the training with its validations. `dynamic` measures the first 40,000
+characters once more with a model that goes on learning. `writing` draws characters, one stream and
+64 side by side, against a plain loop over torch's own layer of the same sizes, and against what the
+products with the recurrent and the output weights alone take. `scoring` measures the train part cut
+into 512 rows, against the same weights in torch's own layer, fed 128 rows at a time. Those two take
+turns on one thread. `memory` scores `--megabytes` of documents, and a tenth of it through a stream,
+and looks at how much this process holds.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def main() -> None:
     args = arguments()
     parts: dict[str, Callable[[argparse.Namespace], None]] = {
         "quality": quality,
+        "dynamic": dynamic,
         "writing": writing,
         "scoring": scoring,
         "memory": memory,
@@ -99,8 +101,9 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--parts", default="quality,writing,scoring,memory")
+    parser.add_argument("--parts", default="quality,dynamic,writing,scoring,memory")
     parser.add_argument("--runs", default="short", help="of quality: short, long")
+    parser.add_argument("--rates", default="0.03,0.1,0.3", help="of dynamic")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--width", type=int, default=256, help="of the layers compared in speed")
     parser.add_argument("--layers", type=int, default=1)
@@ -139,6 +142,17 @@ def quality(args: argparse.Namespace) -> None:
             f"{run.settings.get('seqpipe.threads', 1)} threads",
             flush=True,
         )
+
+
+def dynamic(args: argparse.Namespace) -> None:
+    text = text_of(args, "validation")[:40_000]
+    for name in args.runs.split(","):
+        model = args.keep / f"seqpipe-tiny_shakespeare-{name}" / "model-best"
+        stage: Any = spacy.load(model).get_pipe("generator")
+        encoded = stage.codec.encode([text])
+        for stage.dynamic in (0.0, *map(float, args.rates.split(","))):
+            nats = stage.examine(encoded)[0].nats.mean()
+            print(f"dynamic   {name}: {nats:.4f} nats at a rate of {stage.dynamic}", flush=True)
 
 
 class Fresh:
