@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
@@ -274,6 +275,10 @@ class Generator(Stage):
         stream = TextStream(self)
         stream.feed(text)
         return stream
+
+    def open_stream(self, path: Union[str, Path]) -> TextStream:
+        """Goes on where a stream of this model was saved."""
+        return TextStream.load(self, path)
 
     @property
     def codec_unit(self) -> str:

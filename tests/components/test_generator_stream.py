@@ -183,7 +183,7 @@ def test_a_file_goes_on_where_it_stopped(
     path = tmp_path_factory.mktemp("stream") / "deep" / "state.safetensors"
     stream = stage.stream(text[:at])
     stream.save(path)
-    again = TextStream.load(stage, path)
+    again = stage.open_stream(path)
     assert again.to_bytes() == stream.to_bytes() == path.read_bytes()
     check(again.feed(text[at:]) + again.finish(), stream.feed(text[at:]) + stream.finish())
     assert (again.bits, again.characters) == (stream.bits, stream.characters)
@@ -237,7 +237,7 @@ def test_the_state_of_another_model_is_refused(
     stages["char"].stream("The rain").save(tmp_path / "state")
     stage = verses_stage(make_verses_nlp(**other))
     with pytest.raises(CheckpointError, match="it is of another model"):
-        TextStream.load(stage, tmp_path / "state")
+        stage.open_stream(tmp_path / "state")
     with pytest.raises(CheckpointError, match="it is of another model"):
         TextStream.load(stages["bpe"], tmp_path / "state")
 
@@ -253,16 +253,16 @@ def test_what_is_no_state_is_refused(stages: dict[str, Generator], tmp_path: Pat
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(CheckpointError, match="it holds no state of a text"):
-            TextStream.load(stage, path)
+            stage.open_stream(path)
     facts = {"held": "", "seed": 0, "characters": 8, "bits": 1.0}
     for metadata in (None, {"other": "x"}, {"stream": "[1"}, {"stream": json.dumps(facts)}):
         save_file(tensors, path, metadata=metadata)
         with pytest.raises(CheckpointError, match="it holds no state of a text"):
-            TextStream.load(stage, path)
+            stage.open_stream(path)
     mark = {"stream": json.dumps({**facts, "mark": stage.mark})}
     save_file({**tensors, "more": torch.zeros(1)}, path, metadata=mark)
     with pytest.raises(CheckpointError, match="'more'"):
-        TextStream.load(stage, path)
+        stage.open_stream(path)
 
 
 def test_nothing_held_grows_with_the_text(
