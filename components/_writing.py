@@ -26,6 +26,9 @@ class Ending:
         one = isinstance(self.stops, str)  # which would be taken for a list of its characters
         if one or not all(isinstance(stop, str) and stop for stop in self.stops):
             raise SettingError("stops", self.stops, "a list of strings that are not empty")
+        if any(_BROKEN in stop for stop in self.stops):
+            allowed = "strings without U+FFFD, which is what broken characters read as"
+            raise SettingError("stops", self.stops, allowed)
 
     def bound(self, search: SearchRecipe) -> SearchRecipe:
         """The search with room for so many characters."""

@@ -187,7 +187,7 @@ def test_limits(seqpipe: Command, generator: Path) -> None:
 
 def test_a_reader_that_has_seen_enough(generator: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "seqpipe", "generate", str(generator), "", *map(str, WILD)]
-    long = ["--max-length", "100000", "--samples", "1000"]
+    long = ["--max-length", "100000", "--samples", "1000000000"]
     with subprocess.Popen(
         [*command, *long], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
@@ -199,7 +199,7 @@ def test_a_reader_that_has_seen_enough(generator: Path, tmp_path: Path) -> None:
 
 def test_stopped_by_hand_it_ends_its_line_and_is_quiet(generator: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "seqpipe", "generate", str(generator), "", *map(str, WILD)]
-    long = ["--max-length", "100000", "--samples", "1000"]
+    long = ["--max-length", "100000", "--samples", "1000000000"]
     with subprocess.Popen(
         [*command, *long], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:

@@ -155,7 +155,7 @@ def test_what_bends_the_scores_does_so_in_both_ways_of_writing(
 
 # Ends ---------------------------------------------------------------------------------------
 
-stops_of = st.lists(st.text("ab\n春\ufffd", min_size=1, max_size=4), max_size=3)
+stops_of = st.lists(st.text("ab\n春", min_size=1, max_size=4), max_size=3)
 parts_given = st.lists(st.text("ab\n春\ufffd", max_size=3), max_size=12)
 
 
@@ -224,7 +224,7 @@ def test_a_character_cut_in_two_by_the_limit_is_left_out(cut: int, data: st.Data
 @settings(max_examples=100)
 @given(
     ids=st.lists(st.integers(4, 259), max_size=20),
-    stops=st.lists(st.text("\ufffda\n", min_size=1, max_size=2), max_size=2),
+    stops=st.lists(st.text("b¡a\n", min_size=1, max_size=2), max_size=2),
     characters=st.integers(0, 8),
 )
 def test_broken_text_ends_alike_in_both_ways(
