@@ -316,6 +316,7 @@ def test_a_typewriter_shows_each_character_as_it_comes(stages: dict[str, Generat
         ({"dynamic": -0.1}, r"dynamic = -0\.1 .* 0 for none"),
         ({"threshold": -1.0}, r"threshold = -1\.0 .* 0 for none"),
         ({"characters": -1}, "characters = -1 .* 0 for no limit"),
+        ({"stops": ["\ufffd"]}, r"stops .* without U\+FFFD"),
         ({"stops": [""]}, r"stops = \[''\] .* not empty"),
         ({"codec": {**CODEC, "unit": "word"}}, "codec.unit = 'word' .* which keep spaces"),
         ({"codec": {**CODEC, "unit": "syllable"}}, "unit = 'syllable'"),
