@@ -1,4 +1,4 @@
-"""`seqpipe demo`: from nothing to pipelines that can be used, in two minutes."""
+"""`seqpipe demo`: from nothing to pipelines that can be used, in some minutes."""
 
 from __future__ import annotations
 
