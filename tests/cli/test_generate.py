@@ -197,6 +197,9 @@ def test_a_reader_that_has_seen_enough(generator: Path, tmp_path: Path) -> None:
         assert (child.wait(60), child.stderr.read()) == (0, b"")
 
 
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="a run in the background hears none"
+)
 def test_stopped_by_hand_it_ends_its_line_and_is_quiet(generator: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "seqpipe", "generate", str(generator), "", *map(str, WILD)]
     long = ["--max-length", "100000", "--samples", "1000000000"]
