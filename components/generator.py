@@ -39,12 +39,10 @@ from seqpipe.nets.carry import Carry
 from seqpipe.nets.dynamic import Dynamic
 from seqpipe.nets.language_model import LanguageModel
 from seqpipe.search.state import Found
-from seqpipe.text.batches import collate, plan
+from seqpipe.text.batches import collate, collate_answers, plan
 from seqpipe.text.codec import EOS, Ids
-from seqpipe.text.course import Course, Running
+from seqpipe.text.course import CONTINUES, Course, Running
 from seqpipe.text.rows import Rows
-
-CONTINUES = "seqpipe_continues"  # in a doc's user data, where its text goes on in the next doc
 
 
 @Language.factory(
@@ -358,11 +356,10 @@ class Generator(Stage):
         with self.shim.learning(drop) as (net, learner):
             for places in plan(lengths, budget=buckets.budget, rows=buckets.rows):
                 batch = collate(rows, places)
-                steps = torch.arange(batch.ids.shape[1])
-                targets = batch.ids.masked_fill(steps >= batch.lengths[:, None], -1)
+                targets = collate_answers(rows, places)  # a text is to say itself
                 carry = self._carry if lessons.follows else None
                 carry = carry or net.begin(len(places))
-                for at in range(0, len(steps), self.window):
+                for at in range(0, targets.shape[1], self.window):
                     ids, wanted = (x[:, at : at + self.window] for x in (batch.ids, targets))
                     ids, wanted = ids.to(net.device), wanted.to(net.device)
                     loss, extra, carry = net.loss(ids, wanted, carry)

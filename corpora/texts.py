@@ -14,8 +14,8 @@ from seqpipe.corpora.reader import Held, Order
 from seqpipe.corpora.sources import carve, locate, open_split
 from seqpipe.corpora.walk import Columns, Walk
 from seqpipe.errors import DataEmpty, SettingError
+from seqpipe.text.course import CONTINUES
 
-CONTINUES = "seqpipe_continues"  # in `doc.user_data`, where the next doc goes on with the text
 AUTO = "auto"
 _MOST = 1_000_000  # characters: of longer texts spaCy makes no doc
 

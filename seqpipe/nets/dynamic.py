@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.nets.carry import Carry
+from seqpipe.nets.encoder import length_mask
 from seqpipe.nets.language_model import LanguageModel
 
 _PULL = 0.002  # share of the way back to where the weights came from, at each window
@@ -33,8 +34,7 @@ class Dynamic:
 
     def _learn(self, ids: Tensor, lengths: Tensor, carry: Carry) -> None:
         weights = [*self._model.parameters()]
-        steps = torch.arange(ids.shape[1], device=ids.device)
-        targets = ids.masked_fill(steps >= lengths[:, None], -1)
+        targets = ids.masked_fill(~length_mask(lengths, ids.shape[1]), -1)
         count = int((targets >= 0).sum())
         if not count:
             return

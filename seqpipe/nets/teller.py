@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from seqpipe.nets.carry import Carry
 from seqpipe.nets.cells import Recurrent
+from seqpipe.nets.encoder import length_mask
 from seqpipe.nets.folded import Folded
 from seqpipe.nets.solo import Solo
 from seqpipe.nets.telling import told_nats
@@ -76,7 +77,7 @@ class Teller:
             costs, carry = self._nats_of_one(ids[:, : int(lengths)], carry)
             return F.pad(costs, (0, steps - int(lengths))), carry
         longest, order = lengths.sort(descending=True, stable=True)
-        live = (longest[:, None] > torch.arange(steps, device=ids.device)).sum(dim=0).tolist()
+        live = length_mask(longest, steps).sum(dim=0).tolist()
         ids = ids.index_select(0, order)
         carry = carry.pick(order)
         read = torch.cat([carry.last[:, None], ids[:, :-1]], dim=1).t().contiguous()  # (S, B)
@@ -111,7 +112,7 @@ class Teller:
             costs = told_nats(tops.flatten(0, 1), self._weight, self._bias, ids.flatten())
             return costs.view(steps, rows)
         found = tops.new_zeros(steps, rows)
-        real = torch.arange(steps, device=ids.device)[:, None] < lengths  # (S, B)
+        real = length_mask(lengths, steps).t()  # (S, B)
         found[real] = told_nats(tops[real], self._weight, self._bias, ids[real])
         return found
 

@@ -13,6 +13,9 @@ from seqpipe.errors import SettingError
 from seqpipe.text.batches import shuffled
 from seqpipe.text.rows import Rows
 
+# In a doc's user data, where its text goes on in the next doc.
+CONTINUES = "seqpipe_continues"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:

@@ -17,11 +17,11 @@ from verses import BPE, CODEC, MODEL, POEMS, add_stage, make_examples, make_vers
 
 from seqpipe.components import generator
 from seqpipe.components._stage import Buckets, Lessons
-from seqpipe.components.generator import CONTINUES, Generator
+from seqpipe.components.generator import Generator
 from seqpipe.errors import SettingError
 from seqpipe.nets.cells import Cell
 from seqpipe.text.codec import EOS, Codec
-from seqpipe.text.course import Part, Running
+from seqpipe.text.course import CONTINUES, Part, Running
 from seqpipe.text.rows import Rows
 
 UNEVEN = [POEMS[0] * 3, "春", "", POEMS[4], "A candle", POEMS[1]]

@@ -21,8 +21,9 @@ from spacy.training import Example
 from spacy.util import registry
 
 from seqpipe.corpora.cuts import Part, cut_in, parted, side_of
-from seqpipe.corpora.texts import CONTINUES, open_texts, read_texts
+from seqpipe.corpora.texts import open_texts, read_texts
 from seqpipe.errors import ColumnMissing, DataEmpty, SettingError, SourceMissing
+from seqpipe.text.course import CONTINUES
 
 LINES = ["To be,", "", "or not", "to be"]
 WHOLE = "To be,\n\nor not\nto be\n"
