@@ -1,7 +1,7 @@
 """`seqpipe_generator`: texts continued, and measured by how well they are foretold."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
@@ -151,6 +151,10 @@ class Generator(Stage):
         several = f"{names.generated}_nbest" if names.generated and self.search.nbest > 1 else ""
         found = (names.generated, several, names.perplexity, names.bits_per_char, names.surprisal)
         return [name for name in found if name]
+
+    def write_only(self, fields: Collection[str]) -> None:
+        """Of its fields these alone."""
+        self.names = self.names.only(fields)
 
     def sizes(self) -> Dict[str, Any]:
         return {"pieces": len(self._codec())}

@@ -15,7 +15,7 @@ FOLDERS = {"seqpipe": "seqpipe", "components": "seqpipe.components", "corpora": 
 
 # From the ground up: what a room may import besides itself. A room that is not here does not exist.
 GROUND = frozenset({"errors", "files"})
-CORE = GROUND | {"text", "nets", "search", "train", "bridge"}
+CORE = GROUND | {"text", "nets", "search", "train", "bridge", "pipelines"}
 MAY_IMPORT = {
     "errors": frozenset(),
     "files": frozenset(),
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "train": GROUND | {"text", "nets", "search"},
     # The one learner is driven from here too, by what spaCy calls.
     "bridge": GROUND | {"text", "nets", "search", "train"},
+    "pipelines": GROUND | {"bridge"},
     "annotation": CORE,
     "explain": CORE,
     "hub": CORE,

@@ -17,7 +17,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
-from seqpipe.annotation import Annotated, Annotator, JsonLines, Parquet, fields_of
+from seqpipe.annotation.annotator import Annotated, Annotator, JsonLines, Parquet, fields_of
 from seqpipe.errors import FieldMissing, NotInitialized, OutputRefused
 
 Doc.set_extension("length", default=None, force=True)
@@ -126,7 +126,7 @@ def test_fields_of_two_stages_are_told_apart() -> None:
 
 
 def test_the_vocabulary_stops_growing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqpipe.annotation._WARM", 4)
+    monkeypatch.setattr("seqpipe.annotation.annotator._WARM", 4)
     run = annotator()
     sizes = []
     for part in range(4):
@@ -188,7 +188,7 @@ def test_parquet_takes_no_rows_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_row_groups_are_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqpipe.annotation._ROW_GROUP", 4)
+    monkeypatch.setattr("seqpipe.annotation.annotator._ROW_GROUP", 4)
     written(tmp_path / "x.parquet", annotator(), [table("a")] * 6)
     meta = pq.ParquetFile(tmp_path / "x.parquet").metadata
     assert [meta.row_group(i).num_rows for i in range(meta.num_row_groups)] == [4, 2]

@@ -10,8 +10,8 @@ from typing import Any
 from confection import Config
 from spacy.util import load_config
 
-from seqpipe.cli._pipeline import pipeline_folder
 from seqpipe.errors import GeneratorUnfit, PipelineUnreadable, SettingError, UsageError, listed
+from seqpipe.pipelines import pipeline_folder
 
 _BEGIN = ("seqpipe_sentiment", "seqpipe_translator")  # what has an encoder to begin with
 _TUNING = {"layer_decay": 1.0, "unfreeze": 0.0}

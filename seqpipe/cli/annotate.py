@@ -25,7 +25,7 @@ from seqpipe.errors import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seqpipe.annotation import Annotator, Sink, Tally
+    from seqpipe.annotation.annotator import Annotator, Sink, Tally
 
 FORMATS = ("jsonl", "parquet")
 
@@ -163,8 +163,8 @@ def annotate(
 
     `fields` gives each field the column to stand in; without it all are written by their names.
     """
-    from seqpipe.annotation import Annotator
-    from seqpipe.cli._pipeline import load_pipeline, one_thread, write_only
+    from seqpipe.annotation.annotator import Annotator
+    from seqpipe.pipelines import load_pipeline, one_thread, write_only
 
     data, output = str(data), str(output)
     kind = _claim(output, data, format=format, overwrite=overwrite)
@@ -266,7 +266,7 @@ def _agree(table: pa.Table, *, data: str, text: str, annotator: Annotator) -> No
 @contextmanager
 def _opened(output: str, kind: str, annotator: Annotator) -> Iterator[Sink]:
     """The sink; a file is put in its place when all is written."""
-    from seqpipe.annotation import ERROR, JsonLines, Parquet
+    from seqpipe.annotation.annotator import ERROR, JsonLines, Parquet
     from seqpipe.files import written
 
     if output == "-":

@@ -144,7 +144,8 @@ def evaluate(
     decides.
     """
     from seqpipe.cli._foretelling import foretellers, measure_texts
-    from seqpipe.cli._pipeline import category_labels, load_pipeline, one_thread, write_only
+    from seqpipe.cli._pipeline import category_labels
+    from seqpipe.pipelines import load_pipeline, one_thread, write_only
 
     data = str(data)
     nlp = load_pipeline(model, device=device)
@@ -188,13 +189,13 @@ class Asked:
 def _asked(nlp: Language, data: str, columns: Mapping[str, str | None]) -> Asked:
     """By the columns that are named, else by the first of labels, texts and tokens that the
     pipeline writes, else by what it costs."""
-    from seqpipe.annotation import fields_of
     from seqpipe.cli._foretelling import foretellers
     from seqpipe.cli._pipeline import category_labels, translates
     from seqpipe.corpora.pairs import read_pairs
     from seqpipe.corpora.reader import read_dataset
     from seqpipe.corpora.sources import locate
     from seqpipe.corpora.tokens import read_tokens
+    from seqpipe.pipelines import fields_of
 
     docs = bool(locate(data).docs)
     named = "texts" if columns["source"] or columns["target"] else "tokens"

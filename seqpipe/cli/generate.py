@@ -103,7 +103,7 @@ def _type(
     model: str | Path, prompts: Iterable[str], *, device: str | None, **settings: Any
 ) -> None:
     """Each prompt and what follows it, as it is known; an empty line between two texts."""
-    from seqpipe.cli._pipeline import one_thread
+    from seqpipe.pipelines import one_thread
 
     stage = _stage(model, device)
     first = True
@@ -138,7 +138,7 @@ def generate(
     `settings` are `stops`, `characters` and those of the search; None leaves what the model was
     given.
     """
-    from seqpipe.cli._pipeline import one_thread
+    from seqpipe.pipelines import one_thread
 
     stage = _stage(model, device)
     walk = iter(prompts)

@@ -74,7 +74,7 @@ def info(model: str | Path) -> Info:
     """Loads a pipeline and asks it."""
     from importlib.metadata import version
 
-    from seqpipe.cli._pipeline import load_pipeline
+    from seqpipe.pipelines import load_pipeline
 
     nlp = load_pipeline(model)
     config = nlp.config.interpolate()

@@ -115,8 +115,9 @@ def translate(
 
     `settings` are those of the search; None leaves what the model was given.
     """
-    from seqpipe.cli._pipeline import load_stage, one_thread
+    from seqpipe.cli._pipeline import load_stage
     from seqpipe.components.translator import TranslatorStage
+    from seqpipe.pipelines import one_thread
 
     stage = load_stage(model, TranslatorStage, writes="translation", device=device)
     walk = iter(texts)

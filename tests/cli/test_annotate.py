@@ -212,7 +212,7 @@ def test_what_breaks_off_leaves_nothing(
     words = ["annotate", pipeline, "bad.jsonl", "-o", "out.jsonl", "--overwrite"]
     ran = seqpipe(*words, "--batch-size", 100)
     assert ran.code == 1 and "'bad.jsonl' cannot be read: " in ran.sentence
-    monkeypatch.setattr("seqpipe.annotation.Annotator.__call__", interrupted)
+    monkeypatch.setattr("seqpipe.annotation.annotator.Annotator.__call__", interrupted)
     ran = seqpipe("annotate", pipeline, as_file(tmp_path, "txt"), *words[3:])
     assert (ran.code, ran.err) == (130, "Stopped.\n")
     assert sorted(os.listdir()) == ["bad.jsonl", "input.txt", "out.jsonl"]

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seqpipe.errors import FieldMissing, OutputRefused, SeqpipeError, reason_of
+from seqpipe.pipelines import fields_of
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -46,22 +47,6 @@ class Annotated:
 
     rows: pa.Table
     found: Mapping[str, Sequence[Any]]
-
-
-def fields_of(nlp: Language) -> list[str]:
-    """What the pipeline writes that can be put out: `cats`, `tokens` and `sentences` where it finds
-    its own, and the extensions of its stages."""
-    found: dict[str, None] = {}
-    for name, pipe in nlp.pipeline:
-        assigns = nlp.get_pipe_meta(name).assigns
-        if "doc.cats" in assigns:
-            found["cats"] = None
-        if nlp.get_pipe_meta(name).retokenizes and "token.is_sent_start" in assigns:
-            found |= dict.fromkeys(["tokens", "sentences"])
-        # their names are settings; `assigns` knows the defaults alone
-        named = [place.removeprefix("doc._.") for place in assigns if place.startswith("doc._.")]
-        found |= dict.fromkeys(getattr(pipe, "fields", named))
-    return list(found)
 
 
 class Annotator:

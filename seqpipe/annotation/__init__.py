@@ -1,0 +1,1 @@
+"""Annotating in batches: rows, what a pipeline finds in them, formats, the journal, engines."""

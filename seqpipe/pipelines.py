@@ -1,0 +1,129 @@
+"""Finding a trained pipeline, loading it, what it writes, and what it is made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqpipe.errors import PipelineMissing, PipelineUnreadable, reason_of
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+_TRAINED = ("model-best", "model-last")
+
+
+def load_pipeline(model: str | Path, *, device: str | None = None) -> Language:
+    """A pipeline by its folder or package; or one sentence that says why there is none."""
+    from spacy.util import load_model
+
+    place = _find(str(model))
+    if device is not None:
+        from seqpipe.bridge import pick_device
+
+        pick_device(device)
+    try:
+        nlp = load_model(place)
+    except Exception as error:  # spaCy, thinc, confection and we each fail in our own way
+        raise PipelineUnreadable(str(model), reason_of(error)) from error
+    if device is not None:
+        _place(nlp, device)
+    return nlp
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One for torch, unless OMP_NUM_THREADS asks for more.
+
+    Nets this small gain little by a second, and wait ten times as long where another program
+    wants the same core.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if "OMP_NUM_THREADS" in os.environ else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def pipeline_folder(model: str) -> Path:
+    """Where its config and the folders of its stages are, of a package too."""
+    from spacy.util import get_model_meta, get_package_path
+
+    place = _find(model)
+    if isinstance(place, Path):
+        return place
+    package = get_package_path(place)
+    meta = get_model_meta(package)
+    return package / f"{meta['lang']}_{meta['name']}-{meta['version']}"
+
+
+def fields_of(nlp: Language) -> list[str]:
+    """What the pipeline writes that can be put out: `cats`, `tokens` and `sentences` where it finds
+    its own, and the extensions of its stages."""
+    found: dict[str, None] = {}
+    for name, pipe in nlp.pipeline:
+        assigns = nlp.get_pipe_meta(name).assigns
+        if "doc.cats" in assigns:
+            found["cats"] = None
+        if nlp.get_pipe_meta(name).retokenizes and "token.is_sent_start" in assigns:
+            found |= dict.fromkeys(["tokens", "sentences"])
+        # their names are settings; `assigns` knows the defaults alone
+        named = [place.removeprefix("doc._.") for place in assigns if place.startswith("doc._.")]
+        found |= dict.fromkeys(getattr(pipe, "fields", named))
+    return list(found)
+
+
+def _find(model: str) -> Path | str:
+    from spacy.util import is_package
+
+    path = Path(model).expanduser()
+    if model and path.is_dir():
+        if not (path / "config.cfg").is_file() or not (path / "meta.json").is_file():
+            raise PipelineUnreadable(model, "it has no config.cfg and meta.json", near=_in(path))
+        return path
+    if model and path.exists():
+        raise PipelineUnreadable(model, "a pipeline is a folder, and this is a file")
+    if not model or not is_package(model):
+        raise PipelineMissing(model, near=_in(path.parent) if path.name in _TRAINED else ())
+    return model
+
+
+def _in(folder: Path) -> list[str]:
+    """The pipelines that stand in a folder."""
+    found = [path.parent for path in folder.glob("*/config.cfg")]
+    best_first = sorted(found, key=lambda path: (path.name not in _TRAINED, path.name))
+    return [str(path) for path in best_first[:3]]
+
+
+def write_only(nlp: Language, fields: Collection[str]) -> None:
+    """Of what its stages write these alone: continuations that nobody reads take their time."""
+    for _, pipe in nlp.pipeline:
+        if hasattr(pipe, "write_only"):
+            pipe.write_only(fields)
+
+
+def digest_of(model: str | Path) -> str:
+    """Of all files of a pipeline but the strings of its vocabulary, which grow as it is used."""
+    folder, found = pipeline_folder(str(model)), blake2b(digest_size=16)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if name != "vocab/strings.json" and "__pycache__" not in path.parts:
+            found.update(f"{name} {path.stat().st_size}\n".encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _place(nlp: Language, device: str) -> None:
+    from seqpipe.bridge import NetShim
+
+    for _, pipe in nlp.components:
+        for shim in getattr(getattr(pipe, "model", None), "shims", ()):
+            if isinstance(shim, NetShim):
+                shim.place(device)
