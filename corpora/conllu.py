@@ -6,15 +6,13 @@ The format: https://universaldependencies.org/format.html
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from seqpipe.corpora._opening import opened_text
 from seqpipe.errors import SourceUnreadable
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ class _Sentence:
 def read_rows(files: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The sentences of files that follow one another; a damaged line is named with its number."""
     for file in files:
-        with _lines(file) as lines:
+        with opened_text(file) as lines:
             yield from _Reader(file).rows(lines)
 
 
@@ -80,16 +78,6 @@ def _features() -> Features:
     )
 
 
-@contextmanager
-def _lines(file: str) -> Iterator[TextIO]:
-    try:
-        opener: Any = gzip.open if file.lower().endswith(".gz") else open
-        with opener(file, "rt", encoding="utf-8", newline="\n") as lines:
-            yield lines
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise SourceUnreadable(file, str(error)) from error
-
-
 class _Reader:
     """Goes through one file; documents and paragraphs outlast a sentence."""
 
@@ -101,7 +89,7 @@ class _Reader:
 
     def rows(self, lines: TextIO) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(lines, 1):
-            line = line.rstrip("\r\n").removeprefix("\ufeff" if number == 1 else "")
+            line = line.rstrip("\r\n")
             if line.startswith("#"):
                 self.comment(line[1:].strip())
             elif line.strip():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqpipe.errors import SourceUnreadable
 
 if TYPE_CHECKING:
-    from spacy.tokens import Doc
+    from spacy.tokens import Doc, DocBin
     from spacy.vocab import Vocab
 
 SUFFIX = ".spacy"
@@ -17,14 +17,18 @@ SUFFIX = ".spacy"
 
 def read_docs(files: Iterable[Path], vocab: Vocab) -> Iterator[Doc]:
     """The docs of DocBin files, one file in memory at a time."""
+    for file in files:
+        yield from bin_of(file).get_docs(vocab)
+
+
+def bin_of(file: Path) -> DocBin:
+    """The docs of one file, packed."""
     from spacy.tokens import DocBin
 
-    for file in files:
-        try:
-            docs = DocBin().from_disk(file)
-        except Exception as error:  # zlib, msgpack and numpy each fail in their own way
-            raise SourceUnreadable(str(file), f"it is no DocBin ({error})") from error
-        yield from docs.get_docs(vocab)
+    try:
+        return DocBin().from_disk(file)
+    except Exception as error:  # zlib, msgpack and numpy each fail in their own way
+        raise SourceUnreadable(str(file), f"it is no DocBin ({error})") from error
 
 
 def table_of(files: Iterable[Path]) -> Any:

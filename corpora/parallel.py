@@ -5,15 +5,14 @@ The suffix, a code of a language or `source` and `target`, is the name of the co
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from seqpipe.errors import LinesUneven, SourceUnreadable
+from seqpipe.corpora._opening import opened_text, unpacked
+from seqpipe.errors import LinesUneven
 
 _CODE = re.compile(r"[a-z]{2,3}([-_]\w+)?|source|target", re.IGNORECASE | re.ASCII)
 # Two or three letters too, and found beside corpora.
@@ -61,7 +60,7 @@ def _by_stem(files: Iterable[Path]) -> dict[Path, dict[str, Path]]:
     """By the path without the code, the files by their codes."""
     found: dict[Path, dict[str, Path]] = {}
     for file in files:
-        code = _unpacked(file).suffix[1:]
+        code = unpacked(file).suffix[1:]
         if _CODE.fullmatch(code) and code.lower() not in _NO_CODE:
             found.setdefault(stem_of(file), {})[code] = file
     return found
@@ -69,19 +68,10 @@ def _by_stem(files: Iterable[Path]) -> dict[Path, dict[str, Path]]:
 
 def stem_of(file: Path) -> Path:
     """What files that belong together have in common: their path without the code."""
-    return _unpacked(file).with_suffix("")
-
-
-def _unpacked(file: Path) -> Path:
-    return file.with_suffix("") if file.suffix.lower() == ".gz" else file
+    return unpacked(file).with_suffix("")
 
 
 def _lines(file: str) -> Iterator[str]:
-    """Only a line feed ends a line: other marks that could are part of a text."""
-    try:
-        opener: Any = gzip.open if file.lower().endswith(".gz") else open
-        with opener(file, "rt", encoding="utf-8-sig", newline="\n") as lines:
-            for line in lines:
-                yield line.rstrip("\r\n")
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise SourceUnreadable(file, str(error)) from error
+    with opened_text(file) as lines:
+        for line in lines:
+            yield line.rstrip("\r\n")

@@ -11,7 +11,7 @@ import glob
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from seqpipe.corpora import conllu, docbins, parallel
+from seqpipe.corpora._opening import unpacked
 from seqpipe.corpora.bundled import PREFIX, bundled
 from seqpipe.corpora.parts import parts_of
 from seqpipe.errors import (
@@ -57,7 +58,11 @@ _CSV = {"keep_default_na": False, "na_values": [""]}
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a name leads: arguments of `load_dataset`, files that are read here by part (`.spacy`
-    as docs, `.conllu` as sentences, parallel text as lines), or a table saved to disk."""
+    as docs, `.conllu` as sentences, parallel text as lines), or a table saved to disk.
+
+    `files` are, by part, those that `load_dataset` would read, where they are all of one kind;
+    `suffixes` says of which kinds they are.
+    """
 
     data: str
     loader: str = ""
@@ -66,8 +71,17 @@ class Source:
     sentences: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     lines: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     saved: Path | None = None
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    suffixes: Sequence[str] = ()
+    folder: Path | None = None  # that the files were found in
     lines_run_on: bool = False  # whether rows are but the lines of running text
     local: bool = True
+
+    @property
+    def full(self) -> str:
+        """The name with its subset, as `locate` takes it."""
+        subset = self.options.get("name")
+        return f"{self.data}:{subset}" if subset else self.data
 
 
 def splits_of(data: str, *, revision: str | None = None) -> list[str]:
@@ -79,7 +93,7 @@ def splits_of(data: str, *, revision: str | None = None) -> list[str]:
         return list(_saved(source.saved))
     from datasets import load_dataset
 
-    with _explained(source), _quiet():
+    with explained(source), _quiet():
         parts = load_dataset(source.loader, streaming=True, revision=revision, **source.options)
     return [str(split) for split in parts]
 
@@ -99,7 +113,7 @@ def open_split(
         return _own_part(source, split, streaming)
     from datasets import load_dataset
 
-    with _explained(source, split), _quiet():
+    with explained(source, split), _quiet():
         return load_dataset(
             source.loader, split=split, streaming=streaming, revision=revision, **source.options
         )
@@ -152,21 +166,45 @@ def locate(data: str) -> Source:
 def _folder(data: str, folder: Path) -> Source:
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         return Source(data, saved=folder)
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    suffixes = {_suffix(file) for file in files} & {*SUFFIXES}
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and _seen(file, folder))
+    suffixes = {suffix_of(file) for file in files} & {*SUFFIXES}
     if conllu.SUFFIX in suffixes:
         suffixes.discard(".txt")  # beside their sentences the sets of UD have their bare texts
     for own in suffixes if len(suffixes) == 1 else ():
         if own in (conllu.SUFFIX, docbins.SUFFIX):
-            return _own(data, own, parts_of((f for f in files if _suffix(f) == own), folder))
+            parts = parts_of((f for f in files if suffix_of(f) == own), folder)
+            return replace(_own(data, own, parts), folder=folder)
     if not suffixes and (lines := parallel.beside_each_other(files)):
         return Source(data, lines=parts_of(lines, folder))
     if not suffixes:
         raise DataEmpty(data, f"file that can be read: {listed(KINDS)}")
     if not suffixes & {*BUILDERS}:
         raise SourceUnreadable(data, f"it holds {listed(sorted(suffixes))}: name the files")
-    options = _CSV if suffixes <= {".csv", ".tsv"} else {}
-    return Source(data, loader=str(folder), options=options, lines_run_on=suffixes == {".txt"})
+    source = Source(
+        data,
+        loader=str(folder),
+        options=_CSV if suffixes <= {".csv", ".tsv"} else {},
+        lines_run_on=suffixes == {".txt"},
+    )
+    if _says_its_parts(folder):
+        return source
+    alike = [file for file in files if {suffix_of(file)} == suffixes]
+    parts = parts_of(alike, folder)
+    return replace(source, files=parts, suffixes=sorted(suffixes), folder=folder)
+
+
+def _seen(file: Path, folder: Path) -> bool:
+    """Whether it is not hidden, nor in a hidden folder: `datasets` sees none of those either."""
+    return not any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _says_its_parts(folder: Path) -> bool:
+    """Whether the page of a data set names the files of each part, as `datasets` reads it."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return False
+    head = card.read_text(encoding="utf-8", errors="replace").split("\n---", 1)[0]
+    return head.startswith("---") and "\nconfigs:" in head
 
 
 def _own(data: str, suffix: str, parts: Mapping[str, Sequence[Path]]) -> Source:
@@ -177,7 +215,7 @@ def _files(data: str, files: Sequence[Path]) -> Source:
     """Files given by name, all of one kind, are the part `train`."""
     if not files:
         raise SourceMissing(data, near=_beside(Path(data).expanduser()))
-    suffixes = {_suffix(file) for file in files}
+    suffixes = {suffix_of(file) for file in files}
     if suffixes in ({conllu.SUFFIX}, {docbins.SUFFIX}):
         return _own(data, suffixes.pop(), {"train": list(files)})
     if not suffixes & {*SUFFIXES} and (lines := parallel.beside_each_other(files)):
@@ -190,7 +228,8 @@ def _files(data: str, files: Sequence[Path]) -> Source:
     if builders == {"csv"}:
         options |= _CSV | ({"sep": "\t"} if suffixes == {".tsv"} else {})
     loader = builders.pop()
-    return Source(data, loader=loader, options=options, lines_run_on=loader == "text")
+    source = Source(data, loader=loader, options=options, lines_run_on=loader == "text")
+    return replace(source, files={"train": list(files)}, suffixes=sorted(suffixes))
 
 
 def _prefixed(path: Path) -> list[Path]:
@@ -220,13 +259,14 @@ def _saved(folder: Path) -> Mapping[str, Any]:
     return tables if isinstance(tables, DatasetDict) else {"train": tables}
 
 
-def _suffix(path: Path) -> str:
-    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+def suffix_of(path: Path) -> str:
+    """What a file is, compressed or not."""
+    return unpacked(path).suffix.lower()
 
 
 def _looks_local(data: str) -> bool:
     path = Path(data).expanduser()
-    known = _suffix(path) in SUFFIXES or glob.has_magic(data)
+    known = suffix_of(path) in SUFFIXES or glob.has_magic(data)
     beneath = len(path.parts) > 1 and Path(path.parts[0]).exists()
     return known or beneath or data.startswith((".", "/", "~"))
 
@@ -239,7 +279,7 @@ def _beside(path: Path) -> list[str]:
     names = sorted(
         entry.name + "/" * entry.is_dir()
         for entry in seen
-        if entry.is_dir() or _suffix(entry) in SUFFIXES
+        if entry.is_dir() or suffix_of(entry) in SUFFIXES
     )
     close = get_close_matches(path.name, names, n=3)
     return close + [name for name in names if name not in close]
@@ -267,7 +307,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(source: Source, split: str = "") -> Iterator[None]:
+def explained(source: Source, split: str = "") -> Iterator[None]:
     """Whatever `datasets` raises, as one sentence of ours raised from it."""
     try:
         yield
@@ -288,15 +328,10 @@ def _explanation(source: Source, split: str, error: Exception) -> DataError:
     if isinstance(error, ValueError) and ("Config name" in said or "BuilderConfig" in said):
         return SubsetMissing(source.data, source.options.get("name", ""), _subsets(source))
     if isinstance(error, ValueError) and said.startswith(("Unknown split", "Bad split")):
-        return SplitMissing(source.data, split, splits_of(_full(source)))
+        return SplitMissing(source.data, split, splits_of(source.full))
     if not source.local and isinstance(error, OSError):
         return SourceUnreachable(source.data, _first_line(error), near=_alike(source.data))
     return SourceUnreadable(source.data, _first_line(error.__cause__ or error))
-
-
-def _full(source: Source) -> str:
-    subset = source.options.get("name")
-    return f"{source.data}:{subset}" if subset else source.data
 
 
 def _subsets(source: Source) -> list[str]:

@@ -31,7 +31,14 @@ SeqpipeError
 │   └── GeneratorUnfit      no generator that another stage can begin as
 ├── OutputInUse         a folder or file that holds another run
 ├── OutputRefused       a place where nothing can or may be written
-├── DocumentsFailed     an annotation that came to its end without some documents
+├── JobError            a job of annotation
+│   ├── JobChanged          it was begun with another model, input or option
+│   ├── JobUnfit            it cannot be gone on with as asked
+│   ├── WorkerFailed        a worker says why it cannot work
+│   ├── WorkersDie          a part that no worker survives
+│   ├── FailuresTooMany     more documents failed than were allowed
+│   └── DocumentsFailed     it came to its end without some documents
+├── ExtraMissing        an optional package that is not installed
 ├── CheckpointError     a run that cannot be continued as asked
 ├── TrainingDiverged    gradients that stay without a finite value
 └── UsageError          a command line that makes no sense
@@ -289,12 +296,55 @@ class OutputRefused(SeqpipeError):
         super().__init__(f"{path} cannot be the output: {reason}.")
 
 
-class DocumentsFailed(SeqpipeError):
+class JobError(SeqpipeError):
+    """A job of annotation that does not go on, or not as asked; what is done is kept."""
+
+
+class JobChanged(JobError):
+    def __init__(self, place: object, differences: Iterable[str]) -> None:
+        super().__init__(
+            f"The job in {place} was begun otherwise: {listed(differences)}. Put that back, or "
+            "begin anew with --overwrite."
+        )
+
+
+class JobUnfit(JobError):
+    def __init__(self, place: object, reason: str) -> None:
+        super().__init__(f"The job in {place} cannot go on like this: {reason}.")
+
+
+class WorkerFailed(JobError):
+    """What a worker said before it gave up."""
+
+
+class WorkersDie(JobError):
+    def __init__(self, first: int, until: int, how: str) -> None:
+        super().__init__(
+            f"No worker survives the rows {first} to {until} of the input ({how}), and no single "
+            "row is to blame. What is done is kept; --resume goes on, with fewer workers or less "
+            "--memory it may come further."
+        )
+
+
+class FailuresTooMany(JobError):
+    def __init__(self, output: object, failed: int, most: int, first: str) -> None:
+        super().__init__(
+            f"{failed:,} documents have failed, and --max-failures is {most:,} (the first: "
+            f"{first}). What is done is kept in {output}; --resume goes on."
+        )
+
+
+class DocumentsFailed(JobError):
     def __init__(self, output: object, failed: int, documents: int, first: str) -> None:
         super().__init__(
             f"{failed:,} of {documents:,} documents could not be annotated (the first: {first}); "
             f"each has its reason in {output}."
         )
+
+
+class ExtraMissing(SeqpipeError):
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} is not installed: pip install "seqpipe[{extra}]" brings it.')
 
 
 class CheckpointError(SeqpipeError):

@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+if sys.platform == "win32":
+    fcntl = None
+else:
+    import fcntl
+
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 _HERE = -100  # AT_FDCWD of fcntl.h
 
@@ -23,8 +28,24 @@ def written(path: Path) -> Iterator[Path]:
         yield beside
         _sync(beside)
         beside.replace(path)
+        _sync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Whether a file could be locked for this process; the lock goes when the process does."""
+    if fcntl is None:  # Windows
+        yield True
+        return
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 @contextmanager
@@ -59,9 +80,13 @@ def sweep(path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    if path.is_file():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    """A file's bytes, or the names in a folder, on the disk; where the system lets us."""
+    if os.name == "posix" or path.is_file():
+        place = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
 
 
 def _exchange(new: Path, old: Path) -> None:

@@ -102,6 +102,20 @@ def _in(folder: Path) -> list[str]:
     return [str(path) for path in best_first[:3]]
 
 
+def import_code(file: str | Path | None) -> None:
+    """A file of Python that registers what a pipeline needs."""
+    from spacy.util import import_file
+
+    if file is None:
+        return
+    if not Path(file).is_file():
+        raise PipelineUnreadable(str(file), "there is no such file of Python")
+    try:
+        import_file("python_code", str(file))
+    except Exception as error:  # whatever stands in it
+        raise PipelineUnreadable(str(file), reason_of(error)) from error
+
+
 def write_only(nlp: Language, fields: Collection[str]) -> None:
     """Of what its stages write these alone: continuations that nobody reads take their time."""
     for _, pipe in nlp.pipeline:

@@ -26,7 +26,8 @@ MAY_IMPORT = {
     # The one learner is driven from here too, by what spaCy calls.
     "bridge": GROUND | {"text", "nets", "search", "train"},
     "pipelines": GROUND | {"bridge"},
-    "annotation": CORE,
+    # Its documents come from there.
+    "annotation": CORE | {"corpora"},
     "explain": CORE,
     "hub": CORE,
     "components": CORE,

@@ -1,23 +1,22 @@
-"""Tables of rows in, the same rows with what a pipeline finds in their texts, and where they go.
-
-Three parts that know nothing of each other: whatever yields Arrow tables, an `Annotator`, and a
-`Sink`. One table at a time is in memory.
-"""
+"""Rows in, what a pipeline finds in their texts out: window by window, stage by stage."""
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Mapping, Sequence
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from seqpipe.errors import FieldMissing, OutputRefused, SeqpipeError, reason_of
+from seqpipe.annotation.formats.columns import settled, type_of
+from seqpipe.annotation.formats.format import OUTPUT
+from seqpipe.annotation.rows import Row
+from seqpipe.annotation.work import Failure, Tally
+from seqpipe.errors import FieldMissing, SeqpipeError, reason_of
 from seqpipe.pipelines import fields_of
 
 if TYPE_CHECKING:
@@ -25,123 +24,223 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 ERROR = "error"  # the field that says why a document has no others
+TOKENIZER = "tokenizer"  # the stage before the first
 
 _WARM = 10_000  # documents after which the tokenizer has seen the common words
-_ROW_GROUP = 20_000  # rows written to parquet at once: a group for each batch would be slow to read
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has become of the documents so far."""
-
-    documents: int = 0
-    words: int = 0
-    empty: int = 0
-    failed: int = 0
-    first: str = ""  # why the first of the failed ones failed
+_BYTES = 500  # of memory for a character: its doc, what the stages make of it, what is found
+_SAMPLES = ("a", "Is it so? It is.")  # what the types of fields are read from
 
 
 @dataclass(frozen=True, slots=True)
-class Annotated:
-    """Rows, and the new columns: a value a row, None where nothing was found."""
+class Found:
+    """What became of a row: neither values nor a failure where there was no text."""
 
-    rows: pa.Table
-    found: Mapping[str, Sequence[Any]]
+    row: Row
+    doc: Doc | None = None  # only where docs are kept
+    values: Sequence[Any] | None = None  # one a field
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Caught:
+    """What went wrong in a stage, and the places of the docs that it went wrong with."""
+
+    stage: str
+    places: Sequence[Any]
+    error: str
+    traceback: str
+
+    @classmethod
+    def of(cls, stage: str, error: Exception, places: Sequence[Any] = ()) -> _Caught:
+        # as text, since the error itself holds on to docs and to what the net was given
+        told = "".join(traceback.format_exception(error))
+        return cls(stage, places, f"{type(error).__name__}: {reason_of(error)}", told)
+
+    def failure(self, row: Row) -> Failure:
+        return Failure(row.number, row.id, self.stage, self.error, self.traceback)
 
 
 class Annotator:
-    """Runs a pipeline over the texts of tables; a document that fails costs only itself.
+    """Runs a pipeline over the texts of rows; a document that fails costs only itself.
 
     `fields` gives fields the columns to stand in, all that there are by their own names when it
-    is empty. The pipeline's error handler is taken over; an error of seqpipe's own is no
-    document's fault and ends the work.
+    is empty. At once are `batch_size` documents, or fewer where they would take more than
+    `memory` megabytes. The error handlers of the pipeline are taken over; an error of seqpipe's
+    own is no document's fault and ends the work. What is found must be used before the next is
+    asked for: docs do not outlive their window.
     """
 
-    def __init__(self, nlp: Language, *, text: str, fields: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        nlp: Language,
+        *,
+        fields: Mapping[str, str],
+        batch_size: int | None = None,
+        memory: int = 1024,
+        keep_docs: bool = False,
+    ) -> None:
         known = fields_of(nlp)
         wanted = {name: column for name, column in fields.items() if name != ERROR}
         missing = [name for name in wanted if name not in known]
-        if missing or not known:
+        if missing or (not known and not keep_docs):
             raise FieldMissing(missing[0] if missing else "field", known)
         self.fields = wanted or {name: name for name in known}
         self.columns = {**self.fields, ERROR: fields.get(ERROR, ERROR)}
         self.tally = Tally()
-        self._nlp, self._text = nlp, text
-        self._error: Exception | None = None
-        nlp.set_error_handler(self._handle)  # type: ignore[arg-type]  # spaCy's says Never
+        self._nlp, self._keep_docs = nlp, keep_docs
+        self._most = batch_size or nlp.batch_size
+        self._characters = memory * 1_000_000 // _BYTES
+        self._seen = 0
+        self._caught: list[_Caught] = []
+        for name, pipe in nlp.pipeline:
+            if hasattr(pipe, "set_error_handler"):
+                pipe.set_error_handler(partial(self._handle, name))
 
-    def __call__(self, table: pa.Table) -> Annotated:
-        texts = table.column(self._text).to_pylist()
-        readable = {i: t for i, t in enumerate(texts) if isinstance(t, str) and t.strip()}
-        strange = {
-            i: type(t).__name__ for i, t in enumerate(texts) if not isinstance(t, str | None)
-        }
-        errors = {i: f"the text is {kind}, not a string" for i, kind in strange.items()}
-        with self._zone():
-            values = self._together(readable)
-            for i in sorted(readable.keys() - values.keys()):
-                try:
-                    values[i] = self._alone(readable[i])
-                except SeqpipeError:
-                    raise
-                except Exception as error:
-                    errors[i] = f"{type(error).__name__}: {reason_of(error)}"
-        self._count(len(texts), found=len(values), errors=errors)
-        found = {
-            column: [values[i][place] if i in values else None for i in range(len(texts))]
-            for place, column in enumerate(self.fields.values())
-        }
-        return Annotated(
-            table, {**found, self.columns[ERROR]: [*map(errors.get, range(len(texts)))]}
-        )
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Found]:
+        """In the order of the rows."""
+        for window in self._windows(rows):
+            with self._zone():
+                yield from self._annotated(window)
+
+    def take_tally(self) -> Tally:
+        """That of everything since it was last taken."""
+        taken, self.tally = self.tally, Tally()
+        return taken
 
     def schema(self) -> pa.Schema:
-        """The types of the columns, as annotating a letter shows them; None stands for text."""
-        values = [*self._alone("a"), ""]
-        self.tally = Tally()
-        kinds = [_settled(pa.infer_type([value])) for value in values]
-        return pa.schema(list(zip(self.columns.values(), kinds, strict=True)))
+        """The types of the columns, as two short texts show them; None stands for text."""
+        tally, self.tally = self.tally, Tally()
+        rows = [Row(i, i, {}, text) for i, text in enumerate(_SAMPLES)]
+        values = [found.values for found in self._annotated(rows) if found.values is not None]
+        self.tally = tally
+        kinds = [settled(type_of(column)) for column in zip(*values, strict=True)]
+        kinds = kinds or [pa.string()] * len(self.fields)
+        return pa.schema(list(zip(self.columns.values(), [*kinds, pa.string()], strict=True)))
+
+    def _windows(self, rows: Iterable[Row]) -> Iterator[list[Row]]:
+        window: list[Row] = []
+        characters = 0
+        for row in rows:
+            length = len(row.text or "")
+            full = len(window) >= self._most or characters + length > self._characters
+            if window and full:
+                yield window
+                window, characters = [], 0
+            window.append(row)
+            characters += length
+        if window:
+            yield window
 
     def _zone(self) -> AbstractContextManager[Any]:
         """Once begun, the vocabulary keeps no new word, and the tokenizer's cache none either."""
-        warm = self.tally.documents >= _WARM
-        return self._nlp.memory_zone() if warm else nullcontext()
+        return self._nlp.memory_zone() if self._seen >= _WARM else nullcontext()
 
-    def _together(self, texts: Mapping[int, str]) -> dict[int, list[Any]]:
-        """All at once; what fails is not among the results."""
-        found: dict[int, list[Any]] = {}
-        pairs = ((text, i) for i, text in texts.items())
-        try:
-            for doc, i in self._nlp.pipe(pairs, as_tuples=True, batch_size=max(1, len(texts))):
-                found[i] = self._read(doc)
-        except SeqpipeError:
-            raise
-        except Exception as error:  # of the tokenizer, about which no handler is asked
-            self._error = error
+    def _annotated(self, window: Sequence[Row]) -> list[Found]:
+        self._seen += len(window)
+        readable = {i: row for i, row in enumerate(window) if not row.fault and not row.empty}
+        docs, failures = self._run(readable)
+        found = []
+        for i, row in enumerate(window):
+            if i in docs:
+                found.append(self._read(row, docs[i]))
+            elif row.fault:
+                found.append(Found(row, failure=Failure(row.number, row.id, row.stage, row.fault)))
+            else:
+                found.append(Found(row, failure=failures.get(i)))
+        self.tally.documents += len(window)
+        self.tally.failed += sum(each.failure is not None for each in found)
+        self.tally.empty += sum(row.empty for row in window)
         return found
 
-    def _alone(self, text: str) -> list[Any]:
-        self._error = None
-        for doc in self._nlp.pipe([text]):
-            return self._read(doc)
-        raise self._error or RuntimeError("the pipeline gives nothing back")
+    def _run(self, rows: Mapping[int, Row]) -> tuple[dict[int, Doc], dict[int, Failure]]:
+        """The docs of rows by their places, and why there is none of the others.
 
-    def _handle(self, name: str, pipe: object, docs: Sequence[Doc], error: Exception) -> None:
+        Whatever is missing when all ran together runs again: what failed by itself alone, the
+        rest by halves, so that one bad document among many costs a few runs and not as many as
+        there are.
+        """
+        docs, caught = self._together(rows)
+        failures: dict[int, Failure] = {}
+        missing = [place for place in rows if place not in docs]
+        if not missing:
+            return docs, failures
+        if len(rows) == 1:
+            silent = _Caught(self._nlp.pipe_names[-1], (), "the pipeline gives nothing back", "")
+            last = [silent, *caught][-1]
+            return docs, {place: last.failure(rows[place]) for place in missing}
+        single = {error.places[0] for error in caught if len(error.places) == 1}
+        rest = [place for place in missing if place not in single]
+        half = (len(rest) + 1) // 2
+        again = [[place] for place in missing if place in single]
+        for places in filter(None, [*again, rest[:half], rest[half:]]):
+            more, failed = self._run({place: rows[place] for place in places})
+            docs |= more
+            failures |= failed
+        return docs, failures
+
+    def _together(self, rows: Mapping[int, Row]) -> tuple[dict[int, Doc], list[_Caught]]:
+        """All rows through all stages, one stage after the other."""
+        self._caught = []
+        docs = list(self._timed(TOKENIZER, self._made(rows)))
+        for name, pipe in self._nlp.pipeline:
+            if docs:
+                docs = list(self._timed(name, self._staged(name, pipe, docs)))
+        if len(rows) == 1 and len(docs) == 1:  # a doc that a stage made anew may have no place
+            return dict(zip(rows, docs, strict=True)), self._caught
+        return {doc._context: doc for doc in docs if doc._context in rows}, self._caught
+
+    def _timed(self, stage: str, docs: Iterator[Doc]) -> Iterator[Doc]:
+        """Docs until the stage ends or fails."""
+        start = time.perf_counter()
+        try:
+            yield from docs
+        except SeqpipeError:
+            raise
+        except Exception as error:
+            self._caught.append(_Caught.of(stage, error))
+        spent = self.tally.seconds
+        spent[stage] = spent.get(stage, 0.0) + time.perf_counter() - start
+
+    def _made(self, rows: Mapping[int, Row]) -> Iterator[Doc]:
+        for place, row in rows.items():
+            try:
+                doc = self._nlp.make_doc(row.text or "")
+            except SeqpipeError:
+                raise
+            except Exception as error:
+                self._caught.append(_Caught.of(TOKENIZER, error, [place]))
+            else:
+                doc._context = place
+                yield doc
+
+    def _staged(self, name: str, pipe: Any, docs: Sequence[Doc]) -> Iterator[Doc]:
+        if hasattr(pipe, "pipe"):
+            yield from pipe.pipe(iter(docs), batch_size=len(docs))
+            return
+        for doc in docs:
+            try:
+                yield pipe(doc)
+            except SeqpipeError:
+                raise
+            except Exception as error:
+                self._caught.append(_Caught.of(name, error, [doc._context]))
+
+    def _handle(
+        self, stage: str, name: str, pipe: object, docs: Sequence[Doc], error: Exception
+    ) -> None:
         if isinstance(error, SeqpipeError):
             raise error
-        self._error = error
+        self._caught.append(_Caught.of(stage, error, [doc._context for doc in docs]))
 
-    def _read(self, doc: Doc) -> list[Any]:
+    def _read(self, row: Row, doc: Doc) -> Found:
+        try:  # an extension may be computed as it is read
+            values = [_OWN[name](doc) if name in _OWN else doc._.get(name) for name in self.fields]
+        except SeqpipeError:
+            raise
+        except Exception as error:
+            return Found(row, failure=_Caught.of(OUTPUT, error).failure(row))
         self.tally.words += len(doc)
-        return [_OWN[name](doc) if name in _OWN else doc._.get(name) for name in self.fields]
-
-    def _count(self, documents: int, *, found: int, errors: Mapping[int, str]) -> None:
-        tally = self.tally
-        tally.documents += documents
-        tally.failed += len(errors)
-        tally.empty += documents - found - len(errors)
-        if errors and not tally.first:
-            tally.first = errors[min(errors)]
+        return Found(row, doc if self._keep_docs else None, values)
 
 
 def _tokens(doc: Doc) -> list[str]:
@@ -160,94 +259,3 @@ _OWN: Mapping[str, Callable[[Doc], Any]] = {
     "tokens": _tokens,
     "sentences": _sentences,
 }
-
-
-def _settled(kind: pa.DataType) -> pa.DataType:
-    """A type with text where nothing is known."""
-    if pa.types.is_null(kind):
-        return pa.string()
-    if pa.types.is_struct(kind):
-        return pa.struct([(part.name, _settled(part.type)) for part in kind])
-    if pa.types.is_list(kind):
-        return pa.list_(_settled(kind.value_type))
-    return kind
-
-
-class Sink(Protocol):
-    """Where annotated rows go."""
-
-    def write(self, part: Annotated) -> None: ...
-    def close(self) -> None: ...
-
-
-class JsonLines:
-    """An object a line; an error stands only where there is one."""
-
-    def __init__(self, file: IO[bytes], *, error: str) -> None:
-        self._file, self._error = file, error
-
-    def write(self, part: Annotated) -> None:
-        for i, row in enumerate(part.rows.to_pylist()):
-            row |= {column: values[i] for column, values in part.found.items()}
-            if row[self._error] is None:
-                del row[self._error]
-            self._file.write(f"{_json(row)}\n".encode())
-
-    def close(self) -> None:
-        self._file.flush()
-
-
-class Parquet:
-    """A file that keeps the types of its source."""
-
-    def __init__(self, path: Path, *, found: pa.Schema) -> None:
-        self._path, self._found = path, found
-        self._schema: pa.Schema | None = None
-        self._writer: pq.ParquetWriter | None = None
-        self._held: list[pa.Table] = []  # too few rows for a group yet
-
-    def write(self, part: Annotated) -> None:
-        table = part.rows
-        for column in self._found:
-            table = table.append_column(column, pa.array(part.found[column.name], column.type))
-        self._held.append(self._alike(table))
-        if sum(map(len, self._held)) >= _ROW_GROUP:
-            self._flush()
-
-    def close(self) -> None:
-        self._flush()
-        if self._writer is not None:
-            self._writer.close()
-
-    def _alike(self, table: pa.Table) -> pa.Table:
-        """Every part as the first one was."""
-        if self._schema is None:
-            kinds = [(column.name, _settled(column.type)) for column in table.schema]
-            self._schema = pa.schema(kinds, metadata=table.schema.metadata)
-        for name in set(self._schema.names) - set(table.column_names):
-            table = table.append_column(name, pa.nulls(len(table), self._schema.field(name).type))
-        try:
-            return table.select(self._schema.names).cast(self._schema)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            reason = f"the rows are not all of one kind ({reason_of(error)}); jsonl takes them"
-            raise OutputRefused("A parquet file", reason) from error
-
-    def _flush(self) -> None:
-        if self._held:
-            self._writer = self._writer or pq.ParquetWriter(self._path, self._schema)
-            self._writer.write_table(pa.concat_tables(self._held))
-            self._held = []
-
-
-def _json(row: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain)
-    except ValueError:  # NaN and the infinities, which JSON has no names for
-        row = json.loads(json.dumps(row, default=_plain), parse_constant=lambda _: None)
-        return json.dumps(row, ensure_ascii=False)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    return str(value.isoformat() if hasattr(value, "isoformat") else value)

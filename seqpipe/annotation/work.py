@@ -34,6 +34,7 @@ class Task:
     rows: pa.Table
     digest: str  # of the rows
     only: Sequence[int] = ()  # the places of the rows to annotate; none given means all
+    lost: Mapping[int, str] = field(default_factory=dict)  # place -> why no worker survives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ class Done:
     body: bytes
     tally: Tally
     failures: Sequence[Failure] = ()
+    absent: Sequence[int] = ()  # places of rows that the format has no place for
+    weight: int = 0  # bytes of its rows
 
 
 Feed = Callable[[], Iterator[Task]]  # the tasks of a job, from the first; may be pickled

@@ -1,4 +1,4 @@
-"""`seqpipe annotate`: a pipeline over every row of a data set, in order, into one file."""
+"""`seqpipe annotate`: a pipeline over every row of a data set, in order, without losing one."""
 
 from __future__ import annotations
 
@@ -7,85 +7,115 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqpipe.errors import (
-    ColumnMissing,
-    DataEmpty,
-    DocumentsFailed,
-    OutputRefused,
-    SourceUnreadable,
-    UsageError,
-    listed,
-)
+from seqpipe.errors import DocumentsFailed, UsageError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from seqpipe.annotation.annotator import Annotator, Sink, Tally
-
-FORMATS = ("jsonl", "parquet")
+    from seqpipe.annotation.job import Progress, Summary
 
 _EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 
 _EXAMPLE = """examples:
   python -m seqpipe annotate stars/model-best new.jsonl --output annotated.jsonl
   python -m seqpipe annotate stars/model-best reviews.csv --text review --output annotated.parquet
-  python -m seqpipe annotate stars/model-best new.jsonl --fields sentiment=mood --output - | head
+  python -m seqpipe annotate stars/model-best 'crawl/*.jsonl.gz' --output crawl-stars --workers 8
+  python -m seqpipe annotate stars/model-best 'crawl/*.jsonl.gz' --output crawl-stars --resume
+  cat new.jsonl | python -m seqpipe annotate stars/model-best - --output - | head
 
 Rows keep their order and their columns, and get `cats`, `sentiment` and what else the pipeline
-writes. A document without text gets nothing; one that fails gets its reason in a field `error`."""
+writes. A document without text gets nothing; one that fails gets its reason in a field `error`, and
+stands in failed.jsonl. A job that was stopped goes on with --resume."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Run a pipeline over a data set and write what it finds."
     parser.epilog = _EXAMPLE
     parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
-    parser.add_argument("input", metavar="INPUT", help="data set on the hub, folder, file")
+    parser.add_argument("input", metavar="INPUT", help="data set, folder, files; - for stdin")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="a .jsonl or .parquet; - for stdout"
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="a file by its suffix, else a folder of parts; - for stdout",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the output")
-    parser.add_argument("--format", choices=FORMATS, help="of the output (by its suffix)")
-    parser.add_argument("--text", metavar="COLUMN", default="text", help="of the texts (text)")
-    parser.add_argument("--split", help="part to annotate, where there are several")
-    parser.add_argument(
+    parser.add_argument("--format", metavar="NAME", help="jsonl, parquet, csv, spacy, conllu, ...")
+    _input_arguments(parser)
+    _job_arguments(parser)
+
+
+def _input_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("documents")
+    group.add_argument("--text", metavar="COLUMN", default="text", help="of the texts (text)")
+    group.add_argument("--id", metavar="COLUMN", default="id", help="of the ids (id, else numbers)")
+    group.add_argument("--split", help="part to annotate, where there are several")
+    group.add_argument("--whole-files", action="store_true", help="a .txt is one document")
+    group.add_argument("--suffix", help="of what comes from stdin: jsonl (default), txt, csv")
+    group.add_argument(
         "--fields",
         metavar="NAMES",
         help="what to write, for instance cats or cats,sentiment=mood (all there is)",
     )
-    parser.add_argument(
+    group.add_argument("--code", metavar="FILE", help="Python that the pipeline needs")
+    group.add_argument("--device", help="auto, cpu, cuda or cuda:1; cuda is a GPU a worker")
+
+
+def _job_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("job")
+    group.add_argument("--workers", type=int, default=1, metavar="N", help="processes (1)")
+    group.add_argument("--engine", choices=("local", "ray"), default="local", help="(local)")
+    group.add_argument("--ray", metavar="ADDRESS", help="of a cluster: auto, local, ray://...")
+    group.add_argument("--resume", action="store_true", help="go on where it was stopped")
+    group.add_argument("--retry-failed", action="store_true", help="only what has failed")
+    group.add_argument("--overwrite", action="store_true", help="replace the output")
+    group.add_argument("--max-failures", type=int, metavar="N", help="stop when more have failed")
+    group.add_argument("--memory", type=int, default=1024, metavar="MB", help="of a worker (1024)")
+    group.add_argument(
         "--batch-size", type=int, metavar="N", help="documents at once (the pipeline's own)"
     )
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
+    group.add_argument(
+        "--part-rows", type=int, default=10_000, metavar="N", help="rows of a part (10000)"
+    )
 
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
-    if args.batch_size is not None and args.batch_size < 1:
-        raise UsageError(f"--batch-size {args.batch_size} is not allowed: give 1 or more.")
+    from seqpipe.annotation.run import annotate
+
+    if args.resume and args.overwrite:
+        raise UsageError("--resume and --overwrite contradict each other: give one of them.")
     with _progress() as watch:
         done = annotate(
             args.model,
             args.input,
             args.output,
             text=args.text,
+            id=args.id,
             split=args.split,
+            whole_files=args.whole_files,
+            suffix=args.suffix,
             fields=_fields(args.fields),
-            batch_size=args.batch_size,
             format=args.format,
-            overwrite=args.overwrite,
+            batch_size=args.batch_size,
+            memory=args.memory,
+            part_rows=args.part_rows,
             device=args.device,
+            code=args.code,
+            workers=args.workers,
+            engine=args.engine,
+            address=args.ray,
+            resume=args.resume,
+            retry_failed=args.retry_failed,
+            overwrite=args.overwrite,
+            max_failures=args.max_failures,
             watch=watch,
         )
     print(_told(done, args.output), file=sys.stderr)
     if done.failed:
-        raise DocumentsFailed(args.output, done.failed, done.documents, done.first)
+        raise DocumentsFailed(args.output, done.failed, done.documents, done.first_failure)
 
 
-def _fields(words: str | None) -> dict[str, str]:
+def _fields(words: str | None) -> Mapping[str, str]:
     """`cats,sentiment=mood` as field -> column."""
     if words is None:
         return {}
@@ -96,36 +126,42 @@ def _fields(words: str | None) -> dict[str, str]:
     return fields
 
 
-def _told(done: Annotation, output: str) -> str:
-    remarks = [f"{done.words / max(done.seconds, 1e-9):,.0f} words/s"]
+def _told(done: Summary, output: str) -> str:
+    remarks = [f"{done.words_per_second:,.0f} words/s"]
     if done.empty:
         remarks.append(f"{done.empty:,} without text")
     if done.failed:
         remarks.append(f"{done.failed:,} failed")
+    if done.replaced:
+        remarks.append(f"{done.replaced:,} workers replaced")
     where = "" if output == "-" else f" in {output}"
     return f"{done.documents:,} documents{where} ({', '.join(remarks)})"
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Tally], None]]:
+def _progress() -> Iterator[Callable[[Progress], None]]:
     """A bar on a terminal, a line now and then elsewhere."""
     from tqdm import tqdm
 
     bar: Any = tqdm(unit=" docs", disable=None, dynamic_ncols=True, leave=False)
     start = told = 0.0
+    kept = 0  # words of earlier runs
 
-    def watch(tally: Tally) -> None:
-        nonlocal start, told
-        now = time.perf_counter()
-        if not tally.documents:  # the pipeline is loaded, and the work begins
+    def watch(progress: Progress) -> None:
+        nonlocal start, told, kept
+        now, tally = time.perf_counter(), progress.tally
+        if not start:  # the pipeline is loaded, and the work begins
             start = told = now
-        speed = f"{tally.words / max(now - start, 1e-9):,.0f} words/s"
+            kept = tally.words
+            bar.total, bar.initial, bar.n = progress.total, tally.documents, tally.documents
+        speed = f"{(tally.words - kept) / max(now - start, 1e-9):,.0f} words/s"
+        remarks = [speed, *([f"{tally.failed:,} failed"] if tally.failed else [])]
         if not bar.disable:
-            bar.set_postfix_str(speed, refresh=False)
+            bar.set_postfix_str(", ".join(remarks), refresh=False)
             bar.update(tally.documents - bar.n)
         elif now - told >= _EVERY:
             told = now
-            print(f"{tally.documents:,} documents, {speed}", file=sys.stderr, flush=True)
+            print(f"{_far(progress)}, {', '.join(remarks)}", file=sys.stderr, flush=True)
 
     try:
         yield watch
@@ -133,152 +169,6 @@ def _progress() -> Iterator[Callable[[Tally], None]]:
         bar.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """What came of a run; `first` says why the first of the failed documents failed."""
-
-    documents: int
-    words: int
-    empty: int
-    failed: int
-    first: str
-    seconds: float
-
-
-def annotate(
-    model: str | Path,
-    data: str | Path,
-    output: str | Path,
-    *,
-    text: str = "text",
-    split: str | None = None,
-    fields: Mapping[str, str] | None = None,
-    batch_size: int | None = None,
-    format: str | None = None,
-    overwrite: bool = False,
-    device: str | None = None,
-    watch: Callable[[Tally], None] | None = None,
-) -> Annotation:
-    """Writes every row with what the pipeline finds in its text: all of them, or no file.
-
-    `fields` gives each field the column to stand in; without it all are written by their names.
-    """
-    from seqpipe.annotation.annotator import Annotator
-    from seqpipe.pipelines import load_pipeline, one_thread, write_only
-
-    data, output = str(data), str(output)
-    kind = _claim(output, data, format=format, overwrite=overwrite)
-    nlp = load_pipeline(model, device=device)
-    annotator = Annotator(nlp, text=text, fields=fields or {})
-    write_only(nlp, annotator.fields)
-    part = split or _only_split(data)
-    tables = read_tables(data, split=part, size=batch_size or nlp.batch_size)
-    first = next(tables, None)
-    if first is None:
-        raise DataEmpty(data, "row")
-    _agree(first, data=data, text=text, annotator=annotator)
-    start = time.perf_counter()
-    watch = watch or (lambda tally: None)
-    watch(annotator.tally)
-    with one_thread(), _opened(output, kind, annotator) as sink:
-        for table in chain([first], tables):
-            sink.write(annotator(table))
-            watch(annotator.tally)
-    tally = annotator.tally
-    return Annotation(
-        documents=tally.documents,
-        words=tally.words,
-        empty=tally.empty,
-        failed=tally.failed,
-        first=tally.first,
-        seconds=time.perf_counter() - start,
-    )
-
-
-def read_tables(data: str, *, split: str, size: int) -> Iterator[pa.Table]:
-    """The rows of one part as they stand there, so many at a time."""
-    from seqpipe.cli._table import clipped
-    from seqpipe.corpora.sources import open_split
-
-    rows = open_split(data, split=split, streaming=True)
-    try:
-        yield from rows.with_format("arrow").iter(batch_size=size)
-    except (OSError, ValueError, RuntimeError) as error:  # a damaged file shows here
-        raise SourceUnreadable(data, clipped(" ".join(str(error).split()), 300)) from error
-
-
-def _claim(output: str, data: str, *, format: str | None, overwrite: bool) -> str:
-    """The format of the output, once nothing speaks against writing there."""
-    from seqpipe.cli._output import claim_file
-
-    suffix = Path(output).suffix.removeprefix(".")
-    kind = format or ("jsonl" if output == "-" else suffix)
-    if kind not in FORMATS:
-        raise UsageError(
-            f"{output!r} does not say what to write: end it in .jsonl or .parquet, or say --format."
-        )
-    if output == "-":
-        if kind == "parquet":
-            raise UsageError("Parquet cannot be written to stdout: name a file.")
-        return kind
-    if _reads(data, Path(output)):
-        raise OutputRefused(output, f"it is, or lies in, the input {data!r}")
-    claim_file(Path(output), overwrite=overwrite)
-    return kind
-
-
-def _reads(data: str, output: Path) -> bool:
-    """Whether the output is one of the files that the input stands for."""
-    from seqpipe.corpora.sources import locate
-
-    source = locate(data)
-    files = [file for part in source.options.get("data_files", {}).values() for file in part]
-    own = chain(source.docs.values(), source.sentences.values())
-    files += [file for part in own for file in part]
-    folder = source.saved or Path(source.loader or "-")
-    place = output.resolve()
-    inside = folder.is_dir() and place.is_relative_to(folder.resolve())
-    return inside or place in [Path(file).resolve() for file in files]
-
-
-def _only_split(data: str) -> str:
-    from seqpipe.corpora.sources import splits_of
-
-    splits = splits_of(data)
-    if len(splits) != 1:
-        raise UsageError(f"{data!r} has the parts {listed(splits)}: name one with --split.")
-    return splits[0]
-
-
-def _agree(table: pa.Table, *, data: str, text: str, annotator: Annotator) -> None:
-    """The column of the texts is there, and those of the results are free."""
-    if text not in table.column_names:
-        raise ColumnMissing(data, text, table.column_names)
-    taken = {field: c for field, c in annotator.columns.items() if c in table.column_names}
-    if taken:
-        free = [f"{f}={f}_found" if f in taken else f for f in [*annotator.fields, *taken]]
-        raise UsageError(
-            f"{data!r} has {listed(taken.values())} already among its columns: name others for "
-            f"what is found, as in --fields {','.join(dict.fromkeys(free))}."
-        )
-
-
-@contextmanager
-def _opened(output: str, kind: str, annotator: Annotator) -> Iterator[Sink]:
-    """The sink; a file is put in its place when all is written."""
-    from seqpipe.annotation.annotator import ERROR, JsonLines, Parquet
-    from seqpipe.files import written
-
-    if output == "-":
-        sink: Sink = JsonLines(sys.stdout.buffer, error=annotator.columns[ERROR])
-        yield sink
-        sink.close()
-        return
-    with written(Path(output)) as beside:
-        if kind == "parquet":
-            sink = Parquet(beside, found=annotator.schema())
-            yield sink
-            sink.close()
-        else:
-            with beside.open("wb") as file:
-                yield JsonLines(file, error=annotator.columns[ERROR])
+def _far(progress: Progress) -> str:
+    documents, total = progress.tally.documents, progress.total
+    return f"{documents:,} documents" if total is None else f"{documents:,} of {total:,} documents"

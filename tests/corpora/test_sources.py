@@ -112,6 +112,24 @@ def test_a_folder_of_docs_has_its_parts(tmp_path: Path) -> None:
     assert len(list(rows)) == len(ROWS)
 
 
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst", ".zstd"])
+def test_a_packed_file_is_what_it_holds(suffix: str, tmp_path: Path) -> None:
+    for name in ("train.csv", "dev.csv", ".hidden.jsonl"):
+        (tmp_path / f"{name}{suffix}").touch()
+    source = locate(str(tmp_path))
+    assert source.suffixes == [".csv"]
+    found = {part: [file.name for file in files] for part, files in source.files.items()}
+    assert found == {"train": [f"train.csv{suffix}"], "validation": [f"dev.csv{suffix}"]}
+    assert locate(str(tmp_path / f"dev.csv{suffix}")).loader == "csv"
+
+
+def test_files_of_a_mixed_folder_belong_to_no_part(tmp_path: Path) -> None:
+    jsonl(tmp_path / "a.jsonl")
+    (tmp_path / "b.csv").write_text("text\nhello\n")
+    source = locate(str(tmp_path))
+    assert (source.files, source.suffixes) == ({}, [".csv", ".jsonl"])
+
+
 def test_a_pattern_is_one_part(tmp_path: Path) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         jsonl(tmp_path / name)

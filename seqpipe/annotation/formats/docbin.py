@@ -1,0 +1,96 @@
+"""`.spacy`: the docs themselves, with the columns of their rows in `doc.user_data["row"]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from seqpipe.annotation.formats.format import Encoded, refused
+from seqpipe.annotation.formats.values import plain_of
+from seqpipe.errors import reason_of
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc, DocBin
+
+    from seqpipe.annotation.annotator import Found
+
+ROW = "row"  # the place of the columns in the user data
+
+# What a DocBin keeps of a token unless told otherwise; where sentences begin is said by the heads,
+# or in a column of its own: both at once it does not take.
+_TREE = ("HEAD", "DEP")
+_STARTS = "SENT_START"
+
+
+class DocBins:
+    """Those documents alone that were annotated."""
+
+    suffix = ".spacy"
+    keeps_docs = True
+    needs_columns = False
+
+    def __init__(
+        self,
+        *,
+        columns: Mapping[str, str],
+        found: pa.Schema,
+        schema: pa.Schema | None,
+        nlp: Language,
+    ) -> None:
+        from spacy.tokens.doc import DOCBIN_ALL_ATTRS
+
+        assigns = {place for name in nlp.pipe_names for place in nlp.get_pipe_meta(name).assigns}
+        parsed = not assigns.isdisjoint(["token.dep", "token.head"])
+        plain = [name for name in DOCBIN_ALL_ATTRS if name not in (*_TREE, _STARTS)]
+        self._attrs = [*plain, *(_TREE if parsed else [_STARTS])]
+
+    def encode(self, found: Iterable[Found]) -> Encoded:
+        docs, failures = self._bin(), []
+        for each in found:
+            if each.doc is not None:
+                each.doc.user_data[ROW] = plain_of(each.row.columns)
+                try:
+                    docs.merge(self._bin([each.doc]))
+                except Exception as error:  # user data may hold anything, and be refused somehow
+                    reason = f"{type(error).__name__}: {reason_of(error)}"
+                    each = refused(each, reason)
+            if each.failure is not None:
+                failures.append(each.failure)
+        return Encoded(docs.to_bytes(), failures)
+
+    def splice(self, old: bytes, numbers: Sequence[int], new: bytes, added: Sequence[int]) -> bytes:
+        docs = {number: one for number, one in zip(numbers, self._each(old), strict=True)}
+        docs |= {number: one for number, one in zip(added, self._each(new), strict=True)}
+        whole = self._bin()
+        for number in sorted(docs):
+            whole.merge(docs[number])
+        return bytes(whole.to_bytes())
+
+    def join(self, parts: Sequence[Path], file: Path) -> None:
+        """All docs are in memory: a file of them is read as a whole, too."""
+        whole = self._bin()
+        for part in parts:
+            whole.merge(self._read(part.read_bytes()))
+        whole.to_disk(file)
+
+    def _bin(self, docs: Iterable[Doc] = ()) -> DocBin:
+        from spacy.tokens import DocBin
+
+        return DocBin(self._attrs, store_user_data=True, docs=docs)
+
+    def _read(self, body: bytes) -> DocBin:
+        return self._bin().from_bytes(body)
+
+    def _each(self, body: bytes) -> Iterator[DocBin]:
+        """The docs of a part, each in a bin of its own; the strings go with the first."""
+        whole = self._read(body)
+        for place in range(len(whole)):
+            one = self._bin()
+            one.strings = whole.strings if place == 0 else set()
+            for name in ("tokens", "spaces", "cats", "span_groups", "user_data", "flags"):
+                setattr(one, name, getattr(whole, name)[place : place + 1])
+            yield one
