@@ -7,17 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seqpipe.annotation.mapping import mapper
+    from seqpipe.annotation.run import annotate
     from seqpipe.errors import SeqpipeError
     from seqpipe.text.codec import Codec
 
 __version__ = "0.1.0"
-__all__ = ["Codec", "SeqpipeError", "__version__"]
+__all__ = ["Codec", "SeqpipeError", "__version__", "annotate", "mapper"]
 
 # In a checkout the rooms `components` and `corpora` stand beside this folder, in a wheel inside it.
 if not (Path(__file__).parent / "components").is_dir():
     __path__.append(str(Path(__file__).parent.parent))
 
-_HOMES = {"Codec": "seqpipe.text.codec", "SeqpipeError": "seqpipe.errors"}
+_HOMES = {
+    "Codec": "seqpipe.text.codec",
+    "SeqpipeError": "seqpipe.errors",
+    "annotate": "seqpipe.annotation.run",
+    "mapper": "seqpipe.annotation.mapping",
+}
 
 
 def __getattr__(name: str) -> Any:

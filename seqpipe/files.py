@@ -9,14 +9,34 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
-if sys.platform == "win32":
-    fcntl = None
-else:
+from seqpipe.errors import OutputInUse, OutputRefused
+
+if os.name == "posix":
     import fcntl
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 _HERE = -100  # AT_FDCWD of fcntl.h
+
+
+def claim_file(path: Path, *, overwrite: bool) -> None:
+    """Says at once what would otherwise end the work at its last step."""
+    if path.exists() and not path.is_file():
+        raise OutputRefused(path, "it is a folder" if path.is_dir() else "it is no ordinary file")
+    if path.exists() and not overwrite:
+        raise OutputInUse(path, "--overwrite")
+    claim_folder(path.parent)
+
+
+def claim_folder(folder: Path) -> None:
+    """Makes the folder, and makes sure that it takes files."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputRefused(folder, f"no file can be made there ({error.strerror})") from error
 
 
 @contextmanager
@@ -36,7 +56,7 @@ def written(path: Path) -> Iterator[Path]:
 @contextmanager
 def held(path: Path) -> Iterator[bool]:
     """Whether a file could be locked for this process; the lock goes when the process does."""
-    if fcntl is None:  # Windows
+    if os.name != "posix":
         yield True
         return
     with path.open("ab") as file:

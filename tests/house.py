@@ -67,6 +67,7 @@ BARE = {"components", "corpora"}
 TENSORS = {"seqpipe.text.batches", "seqpipe.text.vectors"}
 UNPICKLERS = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 UNPICKLING = {"torch.load", "torch.jit.load", "torch.serialization.load", "pandas.read_pickle"}
+OURS = {"test", "dev"}  # extras of those who work on the library; it imports nothing of them
 LONGEST_FUNCTION = 60
 LONGEST_FILE = 400
 
@@ -258,8 +259,10 @@ def left_out(root: Path) -> list[str]:
 
 
 def undeclared(root: Path) -> list[str]:
-    """What the library imports without asking for it in install_requires."""
+    """What the library imports without asking for it, of everybody or as an extra."""
     declared = settings(root).get("options", "install_requires").strip().splitlines()
+    extras = settings(root).items("options.extras_require")
+    declared += [line for name, lines in extras if name not in OURS for line in lines.split("\n")]
     known = {re.split(r"[^\w-]", line, maxsplit=1)[0].replace("-", "_") for line in declared}
     known |= {"seqpipe", *sys.stdlib_module_names}
     return [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from seqpipe.annotation.annotator import Annotator
 from seqpipe.annotation.formats import FORMATS
-from seqpipe.annotation.input import Input, open_source
+from seqpipe.annotation.input import Input, keep_apart, open_source
 from seqpipe.annotation.job import Job, Progress, Summary
 from seqpipe.annotation.journal import Journal
 from seqpipe.annotation.local import Here, Processes
@@ -104,11 +104,12 @@ class Asked:
 
     def write(self, place: Place, *, resume: bool, retry_failed: bool, overwrite: bool) -> Summary:
         """Parts into their place; of an earlier run what is missing or, if asked, has failed."""
+        keep_apart(place, self.data)
         resume = resume and place.begun  # who always says so need not know whether it is the first
         if not resume:
             place.claim(overwrite=overwrite)
         input = self._input()
-        input.keep_apart(place)
+        keep_apart(place, self.data, input.source.files)
         with ExitStack() as stack:
             worker = self._worker(input, place.format, self._model(stack))
             facts = self._facts(input, worker)

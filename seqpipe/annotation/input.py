@@ -80,15 +80,15 @@ class Input:
                 f"for what is found, as in --fields {','.join(free)}."
             )
 
-    def keep_apart(self, place: Place) -> None:
-        """The output is none of the files that are read, and does not lie among them."""
-        output, job = place.output.resolve(), place.folder.resolve()
-        for file in self.source.files:
-            if file == output or file.is_relative_to(job):
-                raise OutputRefused(place.output, f"it is, or lies in, the input {self.name!r}")
-        folder = Path(self.data).expanduser() if isinstance(self.data, str) else Path("-")
-        if folder.is_dir() and output.is_relative_to(folder.resolve()):
-            raise OutputRefused(place.output, f"it is, or lies in, the input {self.name!r}")
+
+def keep_apart(place: Place, data: Any, files: Sequence[Path] = ()) -> None:
+    """The output is none of the files that are read, and does not lie among them."""
+    output, job = place.output.resolve(), place.folder.resolve()
+    named = [Path(data).expanduser()] if isinstance(data, str | Path) else []
+    for path in (path.resolve() for path in [*named, *files]):
+        among = path.is_dir() and output.is_relative_to(path)
+        if path == output or path.is_relative_to(job) or among:
+            raise OutputRefused(place.output, f"it is, or lies in, the input {str(data)!r}")
 
 
 def open_source(

@@ -14,7 +14,7 @@ from seqpipe.annotation.formats import FORMATS, Format
 from seqpipe.annotation.journal import JOB, JOURNAL
 from seqpipe.annotation.work import Done
 from seqpipe.errors import OutputInUse, OutputRefused, UsageError, listed
-from seqpipe.files import sweep, written
+from seqpipe.files import claim_folder, sweep, written
 
 SUMMARY, FAILED, LOCK = "summary.json", "failed.jsonl", ".lock"
 _OURS = {JOB, JOURNAL, SUMMARY, FAILED, "parts", "failed"}
@@ -62,6 +62,7 @@ class Place:
         found = self._found()
         if (found or (self.single and self.output.exists())) and not overwrite:
             raise OutputInUse(self.output, "--resume or --overwrite")
+        claim_folder(self.output.parent)
         if found - _OURS:
             reason = f"it holds other things than a job, such as {sorted(found - _OURS)[0]}"
             raise OutputRefused(self.folder, reason)

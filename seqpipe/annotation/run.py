@@ -22,7 +22,7 @@ def annotate(
 def annotate(
     model: str | Path | Language, data: Any, output: str | Path, **options: Any
 ) -> Summary: ...
-def annotate(
+def annotate(  # type: ignore[misc]  # it names its options, and has no others
     model: str | Path | Language,
     data: Any,
     output: str | Path | None = None,

@@ -85,7 +85,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
-    from seqpipe.cli._output import claim_file
+    from seqpipe.files import claim_file
 
     if args.json not in (None, "-"):
         claim_file(Path(args.json), overwrite=True)

@@ -65,9 +65,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
-    from seqpipe.cli._output import claim_file
     from seqpipe.cli._overrides import parse_overrides
-    from seqpipe.files import written
+    from seqpipe.files import claim_file, written
 
     if args.output != "-":
         claim_file(Path(args.output), overwrite=args.overwrite)

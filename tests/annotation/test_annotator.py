@@ -135,7 +135,8 @@ def test_fields_are_chosen_and_renamed() -> None:
         annotator(lenth="n")
     with pytest.raises(FieldMissing, match="it writes nothing"):
         Annotator(spacy.blank("en"), fields={})
-    assert list(Annotator(spacy.blank("en"), fields={}, keep_docs=True)(rows("a")))[0].doc
+    (found,) = Annotator(spacy.blank("en"), fields={}, keep_docs=True)(rows("a"))
+    assert found.doc
 
 
 def test_fields_of_two_stages_are_told_apart() -> None:

@@ -14,9 +14,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from words import ENGLISH, STRINGS, text_of, trained
 
-from seqpipe.annotation.rows import Row, row_of
+from seqpipe.annotation.rows import row_of
 from seqpipe.corpora.conllu import read_rows
-from seqpipe.text.units import well_formed
 
 
 def docs_of(body: bytes) -> list[Doc]:
@@ -48,7 +47,7 @@ def tree(doc: Doc) -> Doc:
     for token in doc:
         token.head, token.dep_ = doc[0], "ROOT" if token.i == 0 else "dep"
         token.lemma_, token.pos_, token.tag_ = token.text.lower(), "NOUN", "NN"
-        token.set_morph("Number=Sing")
+        token.set_morph("Number=Sing")  # type: ignore[attr-defined]  # spaCy's stub lacks it
     return doc
 
 

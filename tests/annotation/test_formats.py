@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
-import json
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measures import annotator, encoded, make_format, measuring
-from spacy.tokens import DocBin
-from spacy.vocab import Vocab
+from measures import annotator, encoded
 
 from seqpipe.annotation.annotator import Annotator
 from seqpipe.annotation.formats import FORMATS, columns_of, schema_from, schema_text
@@ -76,7 +71,7 @@ def test_parts_make_the_file(
     folder = tmp_path_factory.mktemp("parts")
     borders = [0, *sorted(cuts), len(ROWS)]
     parts = []
-    for at, (start, end) in enumerate(zip(borders, borders[1:], strict=False)):
+    for at, (start, end) in enumerate(pairwise(borders)):
         parts.append(folder / f"{at}")
         parts[-1].write_bytes(body_of(name, ROWS[start:end]))
     format_of(name).join(parts, folder / "whole")
@@ -118,3 +113,14 @@ def test_columns_are_those_of_the_rows() -> None:
     told = [str(kind) for kind in schema.types]
     assert told[:4] == ["int64", "string", "string", "double"] and "k: string" in told[4]
     assert schema_from(schema_text(schema)).equals(schema)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_docs_are_written_before_their_memory_is_given_back(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = body_of(name, ROWS)
+    monkeypatch.setattr("seqpipe.annotation.annotator._WARM", 0)
+    run = annotators()[FORMATS[name].keeps_docs]
+    monkeypatch.setattr(run, "_most", 2)
+    assert body_of(name, ROWS) == before

@@ -1,4 +1,4 @@
-"""Jobs that are stopped, killed, changed and retried: nothing is lost, nothing stands there twice."""
+"""Jobs that are stopped, killed, changed and retried: nothing is lost, nothing is there twice."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import os
 import random
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +71,13 @@ def test_a_kill_anywhere_costs_nothing(name: str, tmp_path: Path) -> None:
     whole = tmp_path / "whole" / name
     run(whole, BAD)
     wanted = output_of(whole)
-    number = 1
-    while dies(number, lambda: run(tmp_path / f"{number}" / name, BAD)):
+    for number in count(1):
         place = tmp_path / f"{number}" / name
+        if not dies(number, partial(run, place, BAD)):
+            break
         run(place, BAD, resume=True)
         assert output_of(place) == wanted
         assert not [*place.parent.rglob(".*.*")]
-        number += 1
     assert number > 15  # there were that many moments
 
 

@@ -48,7 +48,7 @@ def test_half_a_line_never_happened(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
     Journal.begin(tmp_path, FACTS).note(done(0))
     (tmp_path / JOURNAL).write_bytes(b'{"part": 0}\n')
-    with pytest.raises(JobUnfit, match="line 1 of its journal.jsonl is damaged"):
+    with pytest.raises(JobUnfit, match=r"line 1 of its journal\.jsonl is damaged"):
         Journal.resume(tmp_path, FACTS)
     with pytest.raises(JobUnfit, match=r"no job\.json"):
         Journal.resume(tmp_path / "nowhere", FACTS)

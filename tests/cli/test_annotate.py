@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from commands import LABELS, Command, read_lines, write_lines
 from spacy.language import Language
 from verses import POEMS, trained
 
-from seqpipe.cli.annotate import annotate
+from seqpipe import annotate
 from seqpipe.components._search import SearchRecipe
 
 TEXTS = ["a good room", "bad", "", "the room was cold\tand we left", "好"]
@@ -44,14 +46,16 @@ def test_formats(suffix: str, target: str, pipeline: Path, tmp_path: Path) -> No
     found: list[dict[str, Any]]
     found = read_lines(output) if target == "jsonl" else pq.read_table(output).to_pylist()
     assert [row["text"] or "" for row in found] == TEXTS
-    assert suffix == "txt" or [row["n"] for row in found] == list(range(5))
+    numbers = [str(n) for n in range(5)] if suffix == "csv" else [*range(5)]  # cells are text
+    assert suffix == "txt" or [row["n"] for row in found] == numbers
     nlp = spacy.load(pipeline)
     for row in found:
         cats = nlp(row["text"]).cats if row["text"] else None
         assert row["cats"] == (cats and pytest.approx(cats, abs=1e-6))
         assert row["sentiment"] is None or row["sentiment"]["label"] in LABELS
     assert (done.documents, done.empty, done.failed) == (5, 1, 0)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f"input.{suffix}", output.name]
+    names = [f"input.{suffix}", output.name, f"{output.name}.job"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_it_tells_what_it_did(
@@ -123,7 +127,7 @@ def test_translations_alone_and_several(seqpipe: Command, translator: Path, tmp_
     words = ["--fields", "translation=de,translation_nbest", "--output", "-"]
     ran = seqpipe("annotate", tmp_path / "model", data, *words)
     (row,) = map(json.loads, ran.out.splitlines())
-    assert ran.code == 0 and list(row) == ["text", "de", "translation_nbest"]
+    assert ran.code == 0 and list(row) == ["id", "text", "de", "translation_nbest"]
     assert row["de"] == row["translation_nbest"][0]["text"] == "GJ"
     output = tmp_path / "out.parquet"
     annotate(tmp_path / "model", data, output)
@@ -167,7 +171,7 @@ def test_an_output_in_use_is_left_alone(
     output.write_text("mine")
     words = ["annotate", pipeline, reviews / "test.jsonl", "-o", output]
     ran = seqpipe(*words)
-    assert ran.code == 1 and ran.sentence.endswith("say --overwrite.")
+    assert ran.code == 1 and ran.sentence.endswith("say --resume or --overwrite.")
     assert output.read_text() == "mine"
     assert seqpipe(*words, "--overwrite").code == 0
     assert len(read_lines(output)) == 12
@@ -202,21 +206,47 @@ def test_files_that_are_read_here_are_inputs_too(
     assert data.read_bytes() == b"mine"
 
 
-def test_what_breaks_off_leaves_nothing(
+def test_what_breaks_off_leaves_what_was_there(
     seqpipe: Command, pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = [json.dumps({"text": "a"})] * 40_000
-    (tmp_path / "bad.jsonl").write_text("\n".join([*good, '{"text": oh']), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "out.jsonl").write_text("mine")
-    words = ["annotate", pipeline, "bad.jsonl", "-o", "out.jsonl", "--overwrite"]
-    ran = seqpipe(*words, "--batch-size", 100)
-    assert ran.code == 1 and "'bad.jsonl' cannot be read: " in ran.sentence
-    monkeypatch.setattr("seqpipe.annotation.annotator.Annotator.__call__", interrupted)
-    ran = seqpipe("annotate", pipeline, as_file(tmp_path, "txt"), *words[3:])
+    words = ["annotate", pipeline, as_file(tmp_path, "txt"), "-o", "out.jsonl"]
+    with monkeypatch.context() as patch:
+        patch.setattr("seqpipe.annotation.annotator.Annotator.__call__", interrupted)
+        ran = seqpipe(*words, "--overwrite")
     assert (ran.code, ran.err) == (130, "Stopped.\n")
-    assert sorted(os.listdir()) == ["bad.jsonl", "input.txt", "out.jsonl"]
     assert (tmp_path / "out.jsonl").read_text() == "mine"
+    ran = seqpipe(*words, "--resume")
+    assert ran.code == 0 and len(read_lines(tmp_path / "out.jsonl")) == len(TEXTS)
+
+
+def test_a_damaged_line_costs_only_itself(seqpipe: Command, pipeline: Path, tmp_path: Path) -> None:
+    lines = [b'{"text": "a"}', b'{"text": oh', b'{"text": "\xff"}', b"", b'{"text": "b"}']
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join(lines))
+    ran = seqpipe("annotate", pipeline, tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl")
+    assert ran.code == 1 and "2 of 4 documents" in ran.err
+    errors = [row.get("error") for row in read_lines(tmp_path / "out.jsonl")]
+    assert [error and error[:14] for error in errors] == [
+        None,
+        "the line is no",
+        "the line is no",
+        None,
+    ]
+
+
+def test_stdin_and_workers(pipeline: Path, tmp_path: Path) -> None:
+    rows = [{"text": f"a room {i}"} for i in range(9)]
+    data = write_lines(tmp_path / "in.jsonl", rows)
+    words = [sys.executable, "-m", "seqpipe", "annotate", str(pipeline), "-", "--part-rows", "2"]
+    found = []
+    for options in (["--workers", "1"], ["--workers", "2"]):
+        with data.open("rb") as lines:
+            ran = subprocess.run([*words, *options, "-o", "-"], stdin=lines, capture_output=True)
+        assert ran.returncode == 0, ran.stderr.decode()
+        found.append(ran.stdout)
+    assert found[0] == found[1]
+    assert [json.loads(line)["id"] for line in found[0].splitlines()] == [*range(9)]
 
 
 def interrupted(*_: object) -> None:
@@ -243,9 +273,9 @@ def test_bad_input_is_one_sentence(
         ([pipeline, data, "--fields", "cats,,", "-o", out], 2, "between commas"),
         ([pipeline, taken, "-o", out], 2, "cats,sentiment=sentiment_found,error=error_found"),
         ([pipeline, data, "--batch-size", 0, "-o", out], 2, "give 1 or more"),
-        ([pipeline, data, "-o", tmp_path / "out.xml"], 2, "end it in .jsonl or .parquet"),
-        ([pipeline, data, "-o", "-", "--format", "parquet"], 2, "name a file"),
-        ([pipeline, data, "-o", tmp_path, "--format", "jsonl"], 1, "it is a folder"),
+        ([pipeline, data, "-o", tmp_path / "out.xml"], 2, "end it in .jsonl, "),
+        ([pipeline, data, "-o", "-", "--format", "parquet"], 2, "cannot be written to stdout"),
+        ([pipeline, data, "-o", tmp_path, "--format", "jsonl"], 1, "is in use"),
         ([pipeline, data, "-o", taken / "x.jsonl"], 1, "no file can be made there"),
         *(
             ([pipeline, tmp_path / f"empty.{suffix}", "-o", out], 1, f"empty.{suffix}' ")
