@@ -18,7 +18,7 @@ GROUND = frozenset({"errors", "files"})
 CORE = GROUND | {"text", "nets", "search", "train", "bridge", "pipelines"}
 MAY_IMPORT = {
     "errors": frozenset(),
-    "files": frozenset(),
+    "files": frozenset({"errors"}),
     "text": GROUND,
     "nets": GROUND,
     "search": GROUND | {"nets"},

@@ -77,7 +77,20 @@ class Silent(Batches):
         pass
 
 
-WAYS = {"alone": Measure, "batches": Batches, "raises": Raises, "silent": Silent}
+class Forgetful(Measure):
+    """Gives back no doc where it should."""
+
+    def __call__(self, doc: Doc) -> Doc:
+        return None if "boom" in doc.text else super().__call__(doc)  # type: ignore[return-value]
+
+
+WAYS = {
+    "alone": Measure,
+    "batches": Batches,
+    "raises": Raises,
+    "silent": Silent,
+    "forgetful": Forgetful,
+}
 
 
 @Language.factory("test_measure", assigns=["doc.cats", "doc._.length"])

@@ -165,8 +165,8 @@ class Annotator:
         if not missing:
             return docs, failures
         if len(rows) == 1:
-            silent = _Caught(self._nlp.pipe_names[-1], (), "the pipeline gives nothing back", "")
-            last = [silent, *caught][-1]
+            end = [TOKENIZER, *self._nlp.pipe_names][-1]
+            last = [_Caught(end, (), "the pipeline gives nothing back", ""), *caught][-1]
             return docs, {place: last.failure(rows[place]) for place in missing}
         single = {error.places[0] for error in caught if len(error.places) == 1}
         rest = [place for place in missing if place not in single]
@@ -193,7 +193,7 @@ class Annotator:
         """Docs until the stage ends or fails."""
         start = time.perf_counter()
         try:
-            yield from docs
+            yield from (doc for doc in docs if doc is not None)
         except SeqpipeError:
             raise
         except Exception as error:

@@ -53,8 +53,9 @@ def test_a_failure_says_why(way: str) -> None:
     assert "Traceback" in found.failure.traceback and "and more" in found.failure.traceback
 
 
-def test_what_a_pipeline_loses_is_a_failure() -> None:
-    good, lost = annotator("silent")(rows("a", "boom"))
+@pytest.mark.parametrize("way", ["silent", "forgetful"])
+def test_what_a_pipeline_loses_is_a_failure(way: str) -> None:
+    good, lost = annotator(way)(rows("a", "boom"))
     assert good.values and lost.failure
     assert lost.failure.error == "the pipeline gives nothing back"
 
@@ -137,6 +138,10 @@ def test_fields_are_chosen_and_renamed() -> None:
         Annotator(spacy.blank("en"), fields={})
     (found,) = Annotator(spacy.blank("en"), fields={}, keep_docs=True)(rows("a"))
     assert found.doc
+    nlp = spacy.blank("en")
+    nlp.max_length = 1
+    (found,) = Annotator(nlp, fields={}, keep_docs=True)(rows("ab"))
+    assert found.failure and found.failure.stage == "tokenizer"
 
 
 def test_fields_of_two_stages_are_told_apart() -> None:

@@ -102,11 +102,11 @@ def test_what_fails_is_told(name: str) -> None:
 
 
 def test_columns_are_those_of_the_rows() -> None:
+    first = {"text": "a", "x": None, "n": 1}
+    second = {"text": "b", "n": 1.5, "more": [{"k": None}]}
     rows = [
-        row_of(i, columns, text="text", id="id")
-        for i, columns in enumerate(
-            [{"text": "a", "x": None, "n": 1}, {"text": "b", "n": 1.5, "more": [{"k": None}]}]
-        )
+        row_of(0, first, text="text", id="id"),
+        row_of(1, second, text="text", id="id"),
     ]
     schema = columns_of(rows)
     assert schema.names == ["id", "text", "x", "n", "more"]

@@ -19,7 +19,7 @@ from seqpipe.annotation.local import Processes
 from seqpipe.annotation.on_ray import RayEngine
 from seqpipe.annotation.parts import Parts
 from seqpipe.annotation.work import Done, Engine, Feed, Recipe
-from seqpipe.errors import ExtraMissing, JobChanged, SettingError, SourceUnreadable, WorkerFailed
+from seqpipe.errors import ExtraMissing, JobChanged, SourceUnreadable, WorkerFailed
 
 # Ray's own.
 pytestmark = [
@@ -46,13 +46,11 @@ def mortal(doc):
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Ray in this process, for all of the tests; with a token that nothing else shares."""
-    ray = pytest.importorskip("ray")
-    pytest.importorskip("ray.data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.setenv("PYTHONWARNINGS", "ignore")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray = pytest.importorskip("ray")  # which reads its surroundings as it is imported
         ray.init(
             address="local",
             num_cpus=2,
@@ -134,7 +132,7 @@ def test_what_kills_or_fails_costs_only_itself(recipe: Recipe) -> None:
 
 @pytest.mark.usefixtures("cluster")
 def test_errors_come_out_as_themselves(recipe: Recipe) -> None:
-    with pytest.raises(SourceUnreadable, match="'films.jsonl' cannot be read: it is torn"):
+    with pytest.raises(SourceUnreadable, match="cannot be read: it is torn"):
         done_by(RayEngine(1), broken_feed, recipe)  # type: ignore[arg-type]
     changed = Parts("job", [pa.table({"text": ["a"]})], rows=10, done={0: "another"})
     with pytest.raises(JobChanged, match="begun otherwise"):
@@ -163,9 +161,3 @@ def test_without_ray_it_says_how_to_get_it(recipe: Recipe, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ExtraMissing, match=r"pip install \"seqpipe\[ray\]\""):
         done_by(RayEngine(1), parts(["a"]), recipe)
-
-
-def test_a_cluster_that_does_not_answer_is_named(recipe: Recipe) -> None:
-    pytest.importorskip("ray")
-    with pytest.raises(SettingError, match="nobody:1"):
-        done_by(RayEngine(1, address="nobody:1"), parts(["a"]), recipe)
