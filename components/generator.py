@@ -152,6 +152,10 @@ class Generator(Stage):
         found = (names.generated, several, names.perplexity, names.bits_per_char, names.surprisal)
         return [name for name in found if name]
 
+    @property
+    def needs_tokens(self) -> bool:
+        return bool(self.names.surprisal or self.names.unusual)
+
     def write_only(self, fields: Collection[str]) -> None:
         """Of its fields these alone."""
         self.names = self.names.only(fields)

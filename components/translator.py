@@ -144,6 +144,10 @@ class TranslatorStage(Stage):
             self.target_codec = Codec.from_bytes(data)
 
     @property
+    def needs_tokens(self) -> bool:
+        return self.unit != DOC or bool(self.protection)
+
+    @property
     def fields(self) -> List[str]:
         """The extensions that it writes: the text, its score, other texts, the alignment."""
         found = [self.extension, f"{self.extension}_score"]

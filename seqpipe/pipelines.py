@@ -102,6 +102,18 @@ def _in(folder: Path) -> list[str]:
     return [str(path) for path in best_first[:3]]
 
 
+def reads_texts(nlp: Language) -> bool:
+    """Whether no stage asks for tokens before one makes its own: then nobody need look for any."""
+    if type(nlp.tokenizer).__module__ != "spacy.tokenizer":  # another may change the text
+        return False
+    for name, pipe in nlp.pipeline:
+        if getattr(pipe, "reads", "tokens") != "text" or getattr(pipe, "needs_tokens", False):
+            return False
+        if nlp.get_pipe_meta(name).retokenizes:
+            return True
+    return True
+
+
 def import_code(file: str | Path | None) -> None:
     """A file of Python that registers what a pipeline needs."""
     from spacy.util import import_file

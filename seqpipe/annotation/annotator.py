@@ -11,17 +11,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from seqpipe.annotation.formats.columns import settled, type_of
 from seqpipe.annotation.formats.format import OUTPUT
 from seqpipe.annotation.rows import Row
 from seqpipe.annotation.work import Failure, Tally
 from seqpipe.errors import FieldMissing, SeqpipeError, reason_of
-from seqpipe.pipelines import fields_of
+from seqpipe.pipelines import fields_of, reads_texts, write_only
+from seqpipe.text.units import words_in
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
 
 ERROR = "error"  # the field that says why a document has no others
 TOKENIZER = "tokenizer"  # the stage before the first
@@ -87,7 +89,10 @@ class Annotator:
         self.fields = wanted or {name: name for name in known}
         self.columns = {**self.fields, ERROR: fields.get(ERROR, ERROR)}
         self.tally = Tally()
+        write_only(nlp, self.fields)
         self._nlp, self._keep_docs = nlp, keep_docs
+        self._whole = not keep_docs and reads_texts(nlp)
+        self._vocab = Vocab()  # of docs whose one token is their text
         self._most = batch_size or nlp.batch_size
         self._characters = memory * 1_000_000 // _BYTES
         self._seen = 0
@@ -137,6 +142,7 @@ class Annotator:
 
     def _annotated(self, window: Sequence[Row]) -> list[Found]:
         self._seen += len(window)
+        self._vocab = Vocab()  # what it has taken in is never seen again
         readable = {i: row for i, row in enumerate(window) if not row.fault and not row.empty}
         docs, failures = self._run(readable)
         found = []
@@ -204,7 +210,7 @@ class Annotator:
     def _made(self, rows: Mapping[int, Row]) -> Iterator[Doc]:
         for place, row in rows.items():
             try:
-                doc = self._nlp.make_doc(row.text or "")
+                doc = self._doc(row.text or "")
             except SeqpipeError:
                 raise
             except Exception as error:
@@ -212,6 +218,12 @@ class Annotator:
             else:
                 doc._context = place
                 yield doc
+
+    def _doc(self, text: str) -> Doc:
+        """A doc with its tokens, or with the text as one where nobody asks for any."""
+        if not self._whole or len(text) > self._nlp.max_length:
+            return self._nlp.make_doc(text)
+        return Doc(self._vocab, words=[text], spaces=[False])
 
     def _staged(self, name: str, pipe: Any, docs: Sequence[Doc]) -> Iterator[Doc]:
         if hasattr(pipe, "pipe"):
@@ -239,7 +251,7 @@ class Annotator:
             raise
         except Exception as error:
             return Found(row, failure=_Caught.of(OUTPUT, error).failure(row))
-        self.tally.words += len(doc)
+        self.tally.words += words_in(row.text or "") if len(doc) == 1 else len(doc)
         return Found(row, doc if self._keep_docs else None, values)
 
 

@@ -25,7 +25,7 @@ from seqpipe.annotation.work import Engine, Recipe
 from seqpipe.annotation.worker import Worker
 from seqpipe.errors import JobUnfit, OutputInUse, UsageError
 from seqpipe.files import held
-from seqpipe.pipelines import digest_of, import_code, load_pipeline, one_thread, write_only
+from seqpipe.pipelines import digest_of, import_code, load_pipeline, one_thread
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -72,7 +72,6 @@ class Asked:
         annotator = Annotator(
             self._nlp, fields=self.fields, batch_size=self.batch_size, memory=self.memory
         )
-        write_only(self._nlp, annotator.fields)
         input.agree(annotator.columns)
         nothing, first = [None] * len(annotator.fields), 0
         for table in input:

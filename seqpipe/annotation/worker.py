@@ -17,7 +17,7 @@ from seqpipe.annotation.frames import Frame, frame_of_done, receive, send, task_
 from seqpipe.annotation.rows import Row, rows_of
 from seqpipe.annotation.work import Done, Failure, Recipe, Task
 from seqpipe.errors import SeqpipeError, reason_of
-from seqpipe.pipelines import import_code, load_pipeline, one_thread, write_only
+from seqpipe.pipelines import import_code, load_pipeline, one_thread
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -39,7 +39,6 @@ class Worker:
             memory=recipe.memory,
             keep_docs=kind.keeps_docs,
         )
-        write_only(nlp, self.annotator.fields)
         self.format = kind(
             columns=self.annotator.columns,
             found=self.annotator.schema(),

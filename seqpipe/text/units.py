@@ -26,6 +26,9 @@ from seqpipe.errors import SettingError
 # Letters of scripts that set no spaces between words.
 SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
+_LETTER = SPACELESS.pattern
+_WORD = re.compile(rf"{_LETTER}|[^\W{_LETTER[1:-1]}]+|[^\w\s]")
+
 # The thread pool of `tokenizers` does not survive a fork; whoever wants it has said so already.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -248,3 +251,8 @@ _TRAINERS: dict[str, Callable[[Iterable[str], int, int, bool], Tokenizer]] = {
     "bpe": _train_bpe,
     "unigram": _train_unigram,
 }
+
+
+def words_in(text: str) -> int:
+    """How many words and signs there are, about; a letter is a word where no spaces are set."""
+    return len(_WORD.findall(text))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from commands import read_lines
-from measuring import measuring
+from mortal import mortal
 
 from seqpipe.annotation.formats import FORMATS
 from seqpipe.annotation.job import Progress, Summary
@@ -33,7 +33,7 @@ BAD = [*ROWS[:9], {"text": "boom", "n": 9}, *ROWS[10:20], {"text": 20}, *ROWS[21
 
 
 def run(output: Path, rows: Sequence[Any] = ROWS, **options: Any) -> Summary:
-    return annotate(measuring(), rows, output, **{"part_rows": 5, **options})
+    return annotate(mortal(), rows, output, **{"part_rows": 5, **options})
 
 
 def output_of(place: Path) -> dict[str, bytes]:
@@ -141,7 +141,7 @@ def test_a_changed_input_or_model_is_refused(tmp_path: Path) -> None:
         run(tmp_path / "out", other, resume=True)
     with pytest.raises(JobChanged, match="input rows was 23 and is 22"):
         run(tmp_path / "out", ROWS[:-1], resume=True)
-    nlp = measuring()
+    nlp = mortal()
     nlp.add_pipe("sentencizer")
     with pytest.raises(JobChanged, match="model digest"):
         annotate(nlp, ROWS, tmp_path / "out", part_rows=5, resume=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from commands import read_lines
-from measuring import CODE, measuring
+from mortal import CODE, mortal
 
 from seqpipe.annotation.frames import done_of, frame_of_done, frame_of_task, task_of
 from seqpipe.annotation.job import Progress
@@ -24,7 +24,7 @@ FIELDS = {"length": "length", "error": "error"}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("measuring") / "model"
-    measuring().to_disk(folder)
+    mortal().to_disk(folder)
     return folder
 
 

@@ -51,7 +51,7 @@ def make_measure(nlp: Language, name: str) -> Measure:
     return Measure()
 
 
-def measuring() -> Language:
+def mortal() -> Language:
     nlp = spacy.blank("en")
     nlp.add_pipe("measure")
     return nlp
