@@ -202,7 +202,7 @@ class Asked:
             from seqpipe.annotation.on_ray import RayEngine
 
             gpus = 1.0 if (self.device or "cpu").startswith("cuda") else 0.0
-            return RayEngine(workers=self.workers, address=self.address, gpus=gpus)
+            return RayEngine(self.workers, address=self.address, gpus=gpus, died=died)
         if self.workers == 1:
             return Here(worker)
         return Processes(self.workers, devices=_devices(self.device), died=died)
