@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import shutil
 import threading
 import traceback
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import pyarrow as pa
@@ -36,6 +37,7 @@ from seqpipe.errors import ExtraMissing, SeqpipeError, SettingError, WorkerFaile
 
 _AHEAD = 4  # parts for each worker that may be under way, so that memory is bounded
 _COLUMN = "frame"
+_PREFIX = "seqpipe-ray-"  # of folders, before the number of their process
 
 
 class RayEngine:
@@ -219,7 +221,8 @@ class _Hand:
     def __init__(self, recipe: Recipe, luggage: Sequence[Any]) -> None:
         import ray
 
-        self._folder = TemporaryDirectory(prefix="seqpipe-")
+        _sweep()
+        self._folder = TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-")
         found: _Luggage = ray.get(luggage[0])
         self._deaths: list[str] = []
         self._member = Member(
@@ -236,6 +239,19 @@ class _Hand:
         deaths = [Frame("died", {"how": how}) for how in self._deaths]
         self._deaths.clear()
         return _table([*deaths, frame])
+
+
+def _sweep() -> None:
+    """Removes the folders of actors that Ray has ended before they could."""
+    if os.name != "posix":  # elsewhere to ask for a process is to end it
+        return
+    for left in Path(gettempdir()).glob(f"{_PREFIX}*-*"):
+        try:
+            os.kill(int(left.name.removeprefix(_PREFIX).partition("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except (ValueError, OSError):  # of somebody else
+            continue
 
 
 def _table(frames: Sequence[Frame]) -> pa.Table:

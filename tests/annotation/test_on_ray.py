@@ -18,7 +18,7 @@ from small import add_stage, make_examples
 from seqpipe.annotation.local import Processes
 from seqpipe.annotation.on_ray import RayEngine
 from seqpipe.annotation.parts import Parts
-from seqpipe.annotation.work import Done, Engine, Feed, Recipe
+from seqpipe.annotation.work import Done, Engine, Feed, Recipe, Task
 from seqpipe.errors import ExtraMissing, SourceUnreadable
 from seqpipe.pipelines import import_code
 
@@ -103,9 +103,9 @@ def facts_of(done: Done) -> tuple[int, int, str, int]:
     return done.part, done.first, done.digest, done.tally.words
 
 
-def broken_feed() -> Iterator[None]:
+def broken_feed() -> Iterator[Task]:
+    yield from parts(["good"])()
     raise SourceUnreadable("films.jsonl", "it is torn")
-    yield
 
 
 @pytest.mark.usefixtures("cluster")
@@ -133,20 +133,20 @@ def test_what_kills_or_fails_costs_only_itself(recipe: Recipe) -> None:
 @pytest.mark.usefixtures("cluster")
 def test_an_error_comes_out_as_itself(recipe: Recipe) -> None:
     with pytest.raises(SourceUnreadable, match="cannot be read: it is torn"):
-        done_by(RayEngine(1), broken_feed, recipe)  # type: ignore[arg-type]
+        done_by(RayEngine(1), broken_feed, recipe)
 
 
 @pytest.mark.usefixtures("cluster")
 def test_no_more_parts_are_read_than_are_needed(recipe: Recipe, tmp_path: Path) -> None:
     read = tmp_path / "read"
 
-    def feed() -> Iterator[object]:
+    def feed() -> Iterator[Task]:
         for task in parts([f"film {number}" for number in range(60)], rows=1)():
             with read.open("a") as file:
                 file.write(f"{os.getpid()}\n")
             yield task
 
-    results = RayEngine(1).run(feed, recipe)  # type: ignore[arg-type]
+    results = RayEngine(1).run(feed, recipe)
     assert next(results).tally.documents == 1
     results.close()  # type: ignore[attr-defined]
     assert len(read.read_text().splitlines()) < 12
