@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +28,7 @@ from seqpipe.files import held
 from seqpipe.pipelines import digest_of, import_code, load_pipeline, one_thread
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from spacy.language import Language
 
 Engines: TypeAlias = Literal["local", "ray"]
@@ -94,11 +95,11 @@ class Asked:
             worker = self._worker(input, format, self._model(stack))
             stream = Stream(
                 worker.format,
-                progress=Progress(total=input.source.total),
+                progress=Progress(total=input.source.total, size=input.size),
                 max_failures=self.max_failures,
                 watch=self.watch,
             )
-            feed = Parts("-", input, rows=self.part_rows)
+            feed = Parts("-", self._walked(input), rows=self.part_rows)
             return stream.run(self._engine(worker, stream.progress), feed, worker.recipe)
 
     def write(self, place: Place, *, resume: bool, retry_failed: bool, overwrite: bool) -> Summary:
@@ -126,7 +127,7 @@ class Asked:
                 max_failures=self.max_failures,
                 watch=self.watch,
             )
-            job.progress.total = input.source.total
+            job.progress.total, job.progress.size = input.source.total, input.size
             return self._done(job, input, worker, retry_failed=retry_failed)
 
     def _done(self, job: Job, input: Input, worker: Worker, *, retry_failed: bool) -> Summary:
@@ -141,7 +142,7 @@ class Asked:
             job.forget_lost_parts()
         feed = Parts(
             str(job.place.folder),
-            input.source if self.engine == "ray" else input,
+            self._walked(input),
             rows=self.part_rows,
             done={part: entry.digest for part, entry in entries.items()},
             again=failed if retry_failed else None,
@@ -159,6 +160,10 @@ class Asked:
             suffix=self.suffix,
         )
         return Input(self.data, source, text=self.text, id=self.id, enough=self.part_rows)
+
+    def _walked(self, input: Input) -> Iterable[pa.Table]:
+        """What an engine reads: on a cluster the source is opened where it is read."""
+        return input.source if self.engine == "ray" else input
 
     @cached_property
     def _nlp(self) -> Language:

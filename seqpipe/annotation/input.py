@@ -52,6 +52,12 @@ class Input:
     def name(self) -> str:
         return self.data if isinstance(self.data, str) else f"the {type(self.data).__name__}"
 
+    @property
+    def size(self) -> int | None:
+        """Bytes of its rows, where they lie in files that are not packed."""
+        packed = {path.suffix for path in self.source.files} - {".jsonl", ".csv", ".tsv", ".txt"}
+        return None if packed else self.source.size
+
     def __iter__(self) -> Iterator[pa.Table]:
         if self._rest is None:
             return iter(self.source)

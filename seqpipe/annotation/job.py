@@ -25,10 +25,19 @@ class Progress:
     """How far a job has come; what earlier runs did is among it."""
 
     tally: Tally = field(default_factory=Tally)
-    total: int | None = None  # documents of the input, as far as they are known
+    total: int | None = None  # documents of the input, where they are known
+    size: int | None = None  # bytes of the input, likewise
     kept: int = 0  # documents of earlier runs
     weight: int = 0  # bytes of rows that this run has done
     replaced: int = 0  # workers that have died
+
+    @property
+    def expected(self) -> int | None:
+        """Documents of the input; going by their bytes, where they have not been counted."""
+        if self.total is not None or not self.size or not self.weight:
+            return self.total
+        done = self.tally.documents - self.kept
+        return max(self.tally.documents, round(done * self.size / self.weight))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import io
 import logging
 import os
 import shutil
+import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
@@ -111,10 +113,18 @@ class RayEngine:
             elif self.address == "local":
                 ray.init(**here, **settings)
             else:
+                _reach(self.address)
                 ray.init(address=self.address, **settings)
         except (OSError, ValueError, RuntimeError) as error:
             allowed = f"the address of a cluster that answers, or 'local' ({reason_of(error)})"
             raise SettingError("ray", self.address or "auto", allowed) from error
+
+
+def _reach(address: str) -> None:
+    """Whether anybody answers there: Ray itself asks for ever."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.hostname and place.port:
+        socket.create_connection((place.hostname, place.port), timeout=10).close()
 
 
 @dataclass(frozen=True, slots=True)

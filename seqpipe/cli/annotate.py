@@ -153,10 +153,11 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         if not start:  # the pipeline is loaded, and the work begins
             start = told = now
             kept = tally.words
-            bar.total, bar.initial, bar.n = progress.total, tally.documents, tally.documents
+            bar.initial = bar.n = tally.documents
         speed = f"{(tally.words - kept) / max(now - start, 1e-9):,.0f} words/s"
         remarks = [speed, *([f"{tally.failed:,} failed"] if tally.failed else [])]
         if not bar.disable:
+            bar.total = progress.expected
             bar.set_postfix_str(", ".join(remarks), refresh=False)
             bar.update(tally.documents - bar.n)
         elif now - told >= _EVERY:
@@ -170,5 +171,8 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
 
 
 def _far(progress: Progress) -> str:
-    documents, total = progress.tally.documents, progress.total
-    return f"{documents:,} documents" if total is None else f"{documents:,} of {total:,} documents"
+    documents, expected = progress.tally.documents, progress.expected
+    if expected is None:
+        return f"{documents:,} documents"
+    about = "" if progress.total is not None else "about "
+    return f"{documents:,} of {about}{expected:,} documents"

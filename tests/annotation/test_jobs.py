@@ -20,6 +20,7 @@ from mortal import mortal
 from seqpipe.annotation.formats import FORMATS
 from seqpipe.annotation.job import Progress, Summary
 from seqpipe.annotation.run import annotate
+from seqpipe.annotation.work import Tally
 from seqpipe.errors import (
     FailuresTooMany,
     JobChanged,
@@ -257,3 +258,11 @@ def content(path: Path) -> bytes:
     import gzip
 
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def test_how_many_are_expected() -> None:
+    tally = Tally(documents=300)
+    assert Progress(tally).expected is None
+    assert Progress(tally, total=400).expected == 400
+    assert Progress(tally, size=10_000, weight=2_000, kept=100).expected == 1_000
+    assert Progress(tally, size=10_000, weight=9_999_999, kept=100).expected == 300

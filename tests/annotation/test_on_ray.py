@@ -19,7 +19,7 @@ from seqpipe.annotation.local import Processes
 from seqpipe.annotation.on_ray import RayEngine
 from seqpipe.annotation.parts import Parts
 from seqpipe.annotation.work import Done, Engine, Feed, Recipe, Task
-from seqpipe.errors import ExtraMissing, SourceUnreadable
+from seqpipe.errors import ExtraMissing, SettingError, SourceUnreadable
 from seqpipe.pipelines import import_code
 
 # Ray's own.
@@ -156,3 +156,10 @@ def test_without_ray_it_says_how_to_get_it(recipe: Recipe, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ExtraMissing, match=r"pip install \"seqpipe\[ray\]\""):
         done_by(RayEngine(1), parts(["a"]), recipe)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
+def test_an_address_where_nobody_answers(address: str) -> None:
+    ray = pytest.importorskip("ray")
+    with pytest.raises(SettingError, match="a cluster that answers"):
+        RayEngine(1, address=address)._connect(ray, {})
