@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from seqpipe.annotation.place import Place
 
 
+_NO_ID = "\0id"  # a column that no input has, so that it is made, and stands in front
+
+
 class Source(Protocol):
     """Whatever yields small tables of raw rows; the same ones each time that it is walked."""
 
@@ -46,6 +49,8 @@ class Input:
         if not self._head:
             raise DataEmpty(self.name, "row")
         self._rows = rows_of(pa.concat_tables(self._head), first=0, text=text, id=id)
+        seen = rows_of(self._head[0], first=0, text=text, id=_NO_ID)
+        self._names = [*dict.fromkeys(chain(*(row.columns for row in seen)))][1:]
         self._known = self._head[0].schema if kind_of(self._head[0]) == "table" else None
 
     @property
@@ -71,12 +76,10 @@ class Input:
 
     def agree(self, columns: Mapping[str, str]) -> None:
         """The column of the texts is there, and those of what is found are free."""
-        names = self.source.names or list(dict.fromkeys(chain(*(r.columns for r in self._rows))))
-        wanted = [self.text] if self.id == "id" else [self.text, self.id]
-        made = {self.id} if self.source.names is None and self.id == "id" else set()
-        for name in wanted:
+        names = self.source.names or self._names
+        for name in [self.text] if self.id == "id" else [self.text, self.id]:
             if name not in names:
-                raise ColumnMissing(self.name, name, [n for n in names if n not in made])
+                raise ColumnMissing(self.name, name, names)
         taken = {field: column for field, column in columns.items() if column in names}
         if taken:
             free = [f"{f}={f}_found" if f in taken else f for f in columns if f != "error"]

@@ -127,7 +127,8 @@ def _fields(words: str | None) -> Mapping[str, str]:
 
 
 def _told(done: Summary, output: str) -> str:
-    remarks = [f"{done.words_per_second:,.0f} words/s"]
+    new = done.words_per_second
+    remarks = [f"{new:,.0f} words/s" if new else "nothing was left to do"]
     if done.empty:
         remarks.append(f"{done.empty:,} without text")
     if done.failed:

@@ -269,6 +269,7 @@ def test_bad_input_is_one_sentence(
         ([pipeline, reviews, "--split", "tst", "-o", out], 1, "has no split 'tst'"),
         ([pipeline, tmp_path / "no.csv", "-o", out], 1, "no file, folder or data set"),
         ([pipeline, data, "--text", "txt", "-o", out], 1, "Did you mean 'text'?"),
+        ([pipeline, data, "--id", "ident", "-o", out], 1, "has no column 'ident': it has "),
         ([pipeline, data, "--fields", "cat", "-o", out], 1, "Did you mean 'cats'?"),
         ([pipeline, data, "--fields", "cats,,", "-o", out], 2, "between commas"),
         ([pipeline, taken, "-o", out], 2, "cats,sentiment=sentiment_found,error=error_found"),
