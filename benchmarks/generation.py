@@ -59,12 +59,13 @@ RUNS = {
         3,
         1.55,
         {
+            "components.generator.codec.unit": "bpe",
+            "components.generator.codec.size": 400,
             "components.generator.window": 32,
             "training.dropout": 0.05,
-            "training.eval_frequency": 2400,
-            "training.max_steps": 4800,
+            "training.eval_frequency": 1200,
+            "training.max_steps": 2400,
             "seqpipe.rows": 32,
-            "seqpipe.threads": 2,
         },
     ),
     "long": Run(
@@ -151,7 +152,7 @@ def dynamic(args: argparse.Namespace) -> None:
         stage: Any = spacy.load(model).get_pipe("generator")
         encoded = stage.codec.encode([text])
         for stage.dynamic in (0.0, *map(float, args.rates.split(","))):
-            nats = stage.examine(encoded)[0].nats.mean()
+            nats = stage.examine(encoded)[0].nats.sum() / len(text)
             print(f"dynamic   {name}: {nats:.4f} nats at a rate of {stage.dynamic}", flush=True)
 
 
