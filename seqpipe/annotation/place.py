@@ -112,8 +112,12 @@ class Place:
         shutil.rmtree(self.folder / "failed", ignore_errors=True)
 
     def join(self, format: Format, parts: int) -> None:
+        files = [self.part(number) for number in range(parts)]
         with written(self.output) as beside:
-            format.join([self.part(number) for number in range(parts)], beside)
+            if parts == 1:
+                shutil.copyfile(files[0], beside)
+            else:
+                format.join(files, beside)
 
     def drop_parts(self) -> None:
         shutil.rmtree(self.folder / "parts", ignore_errors=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import srsly
-from spacy.attrs import IDS, SPACY
+from spacy.attrs import IDS  # type: ignore[import-not-found]  # compiled
 
 from seqpipe.annotation.formats.format import Encoded, refused
 from seqpipe.annotation.formats.values import plain_of
@@ -113,15 +113,16 @@ def _packer() -> Any:
 def _add(docs: DocBin, doc: Doc, user_data: bytes, known: set[int]) -> None:
     """What `docs.add` does, but for asking each token for nine strings: here each is looked up
     once a part."""
-    array = doc.to_array(docs.attrs).reshape(len(doc), len(docs.attrs))
-    columns = [at for at, attr in enumerate(docs.attrs) if attr in _STRINGS]
+    attrs: Any = docs.attrs  # numbers by now
+    array = doc.to_array(attrs).reshape(len(doc), len(attrs))
+    columns = [at for at, attr in enumerate(attrs) if attr in _STRINGS]
     new = {*np.unique(array[:, columns]).tolist()} - known - {0}
     known |= new
     docs.strings.update(doc.vocab.strings[number] for number in new)
     for spans in doc.spans.values():
         docs.strings.update(text for span in spans for text in _strings_of(span))
     docs.tokens.append(array)
-    docs.spaces.append(doc.to_array(SPACY).astype(bool).reshape(-1, 1))
+    docs.spaces.append(doc.to_array("SPACY").astype(bool).reshape(-1, 1))
     docs.flags.append({"has_unknown_spaces": doc.has_unknown_spaces})
     docs.cats.append(dict(doc.cats))
     docs.user_data.append(user_data)
@@ -130,7 +131,6 @@ def _add(docs: DocBin, doc: Doc, user_data: bytes, known: set[int]) -> None:
 
 def _strings_of(span: Span) -> Iterator[str]:
     """The names that a span goes by, where the vocabulary has them."""
-    strings = span.doc.vocab.strings
-    yield from (
-        strings[number] for number in (span.label, span.kb_id, span.id) if number in strings
-    )
+    strings: Any = span.doc.vocab.strings  # which takes numbers too, unlike its types
+    numbers = (span.label, span.kb_id, span.id)
+    yield from (strings[number] for number in numbers if number in strings)
