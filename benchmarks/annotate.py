@@ -178,12 +178,11 @@ class Watcher:
 
 
 def below(pid: int) -> list[int]:
-    """Children, and theirs; Linux."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:  # it has ended
-        return []
-    found = [int(child) for child in children]
+    """Children, of any thread, and theirs; Linux."""
+    found = []
+    with suppress(OSError):  # it has ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (thread / "children").read_text().split()]
     return found + [pid for child in found for pid in below(child)]
 
 

@@ -115,7 +115,7 @@ class Asked:
             facts = self._facts(input, worker)
             place.folder.mkdir(parents=True, exist_ok=True)
             if not stack.enter_context(held(place.folder / LOCK)):
-                raise OutputInUse(place.output, "so when the other run has ended")
+                raise OutputInUse(place.output, "it again when the other run has ended")
             if not resume:
                 place.clear()
             begin = Journal.resume if resume else Journal.begin
