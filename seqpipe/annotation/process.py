@@ -16,6 +16,7 @@ from seqpipe.errors import WorkerFailed, WorkersDie
 
 _TRIES = 2  # times that a part may kill its worker before the row is looked for that does it
 _DEATHS = 8  # times in all, after which no row is to blame
+_STARTS = 3  # times that one may die before it has begun
 
 
 class Process:
@@ -29,8 +30,7 @@ class Process:
             env=_surroundings(),
         )
         try:
-            if self.ask(Frame("begin", asdict(recipe))) is None:
-                raise WorkerFailed(f"A worker {self.how()} before it could begin.")
+            self.begun = self.ask(Frame("begin", asdict(recipe))) is not None
         except BaseException:
             self.close()
             raise
@@ -110,11 +110,20 @@ class Member:
 
     def _at_work(self) -> Process:
         if self._process is None or not self._process.alive:
-            self._process = Process(self._recipe)
+            self._process = self._started()
         if self._closed:
             self._process.kill()
             raise WorkerFailed("The workers are being stopped.")
         return self._process
+
+    def _started(self) -> Process:
+        how = ""
+        for _ in range(_STARTS):
+            process = Process(self._recipe)
+            if process.begun:
+                return process
+            how = self._lost(process)
+        raise WorkerFailed(f"A worker {how} {_STARTS} times before it could begin.")
 
     def _culprit(self, task: Task) -> int | None:
         """The place of the row at which a worker dies that looks at one after the other."""

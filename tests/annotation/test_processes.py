@@ -57,6 +57,18 @@ def test_a_document_that_kills_each_worker_is_given_up(model: Path, tmp_path: Pa
     assert first["error"].startswith("a worker died of SIGKILL each time")
 
 
+def test_a_worker_that_dies_before_it_begins_is_replaced(model: Path, tmp_path: Path) -> None:
+    flag, code = tmp_path / "flag", tmp_path / "code.py"
+    die = f"import os, pathlib\nflag = pathlib.Path({str(flag)!r})\n"
+    die += "if not flag.exists():\n    flag.touch()\n    os.kill(os.getpid(), 9)\n"
+    code.write_text(die + CODE.read_text().replace("from __future__ import annotations\n", ""))
+    recipe = Recipe(str(model), "jsonl", FIELDS, code=str(code))
+    parts = Parts("x", [pa.table({"text": ["a"]})], rows=1)
+    deaths: list[str] = []
+    assert len([*Processes(1, died=deaths.append).run(parts, recipe)]) == 1
+    assert deaths == ["died of SIGKILL"]
+
+
 def test_a_worker_that_cannot_begin_ends_the_job(tmp_path: Path) -> None:
     recipe = Recipe(str(tmp_path / "nowhere"), "jsonl", FIELDS)
     parts = Parts("x", [pa.table({"text": ["a"]})], rows=1)
