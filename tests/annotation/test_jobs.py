@@ -52,14 +52,14 @@ def dies(number: int, act: Callable[[], Any]) -> bool:
     if not child:
         synced, sync = 0, os.fsync
 
-        def mortal(place: int) -> None:
+        def mortal_sync(place: Any) -> None:
             nonlocal synced
             synced += 1
             if synced == number:
                 os.kill(os.getpid(), signal.SIGKILL)
             sync(place)
 
-        os.fsync = mortal
+        os.fsync = mortal_sync
         try:
             act()
         finally:

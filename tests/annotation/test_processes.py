@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -77,13 +77,12 @@ def test_a_worker_that_cannot_begin_ends_the_job(tmp_path: Path) -> None:
 
 
 def test_input_that_breaks_ends_the_job(model: Path) -> None:
-    def tasks() -> Iterator[Task]:
+    def torn(part: int) -> Task:
         raise ValueError("the input is torn")
-        yield
 
     recipe = Recipe(str(model), "jsonl", FIELDS, code=str(CODE))
     with pytest.raises(ValueError, match="torn"):
-        [*Processes(2).run(tasks, recipe)]
+        [*Processes(2).run(partial(map, torn, [0]), recipe)]
 
 
 def test_frames_are_what_was_sent() -> None:
