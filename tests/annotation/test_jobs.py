@@ -52,12 +52,12 @@ def dies(number: int, act: Callable[[], Any]) -> bool:
     if not child:
         synced, sync = 0, os.fsync
 
-        def mortal_sync(place: Any) -> None:
+        def mortal_sync(fd: Any) -> None:
             nonlocal synced
             synced += 1
             if synced == number:
                 os.kill(os.getpid(), signal.SIGKILL)
-            sync(place)
+            sync(fd)
 
         os.fsync = mortal_sync
         try:
