@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "train on the bundled texts, annotate some, show how to go on",
     "init-config": "print a complete config for spacy train",
     "train": "train a stage from a data set, or what a config says",
+    "tune": "search for the settings of a stage that score best",
     "evaluate": "score a pipeline on labelled data",
     "translate": "translate a text, or a file line by line",
     "generate": "go on with a text, as it is written",

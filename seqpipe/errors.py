@@ -38,6 +38,11 @@ SeqpipeError
 │   ├── WorkersDie          a part that no worker survives
 │   ├── FailuresTooMany     more documents failed than were allowed
 │   └── DocumentsFailed     it came to its end without some documents
+├── StudyError          a search for settings
+│   ├── SpaceUnfit          what is to be varied cannot be
+│   ├── ScoreMissing        a run has no score of that name
+│   ├── TrialsFruitless     none of them came to its end
+│   └── TrialsDie           workers that did not come back
 ├── ExtraMissing        an optional package that is not installed
 ├── CheckpointError     a run that cannot be continued as asked
 ├── TrainingDiverged    gradients that stay without a finite value
@@ -339,6 +344,35 @@ class DocumentsFailed(JobError):
         super().__init__(
             f"{failed:,} of {documents:,} documents could not be annotated (the first: {first}); "
             f"each has its reason in {output}."
+        )
+
+
+class StudyError(SeqpipeError):
+    """A search for settings that does not begin, or comes to nothing; what is tried is kept."""
+
+
+class SpaceUnfit(StudyError):
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(f"{setting} cannot be varied: {reason}.")
+
+
+class ScoreMissing(StudyError):
+    def __init__(self, score: str, scores: Sequence[str]) -> None:
+        super().__init__(
+            f"A run has no score {score!r}: it has {listed(scores)}.{nearest(score, scores)}"
+        )
+
+
+class TrialsFruitless(StudyError):
+    def __init__(self, output: object, reason: str) -> None:
+        super().__init__(f"No trial in {output} has come to its end: {reason}.")
+
+
+class TrialsDie(StudyError):
+    def __init__(self, output: object, how: str) -> None:
+        super().__init__(
+            f"A worker {how}. What was tried is kept in {output}; --resume goes on, perhaps with "
+            "fewer workers."
         )
 
 

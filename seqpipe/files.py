@@ -69,6 +69,15 @@ def held(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Waits for its turn with a file; it is the next one's when the process is gone, too."""
+    with path.open("ab") as file:
+        if os.name == "posix":
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def written_folder(path: Path) -> Iterator[Path]:
     """The same for a folder: readers see the old one or the new one, never half of each."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ COMMANDS = [
     "init-config",
     "train",
     "translate",
+    "tune",
 ]
 CONSOLE_COMMANDS = ["seqpipe"]
 REGISTERED = {

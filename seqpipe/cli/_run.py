@@ -114,7 +114,7 @@ class Run:
         facts = None
         if self._resumed and self.facts.exists():
             facts = json.loads(self.facts.read_text(encoding="utf-8"))
-            _compare(self.output, facts["config"], _plain(config))
+            compare(self.output, facts["config"], _plain(config))
             if "finished" in facts:
                 done = facts["finished"]
                 return self._trained(done["step"], done["scores"], stopped=False)
@@ -343,7 +343,7 @@ def _plain(config: Config) -> dict[str, Any]:
     return plain
 
 
-def _compare(output: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def compare(output: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuses to go on with other settings than the run began with."""
     old, new = dict(_flat(before)), dict(_flat(now))
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]

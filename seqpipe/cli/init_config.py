@@ -84,7 +84,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         target=args.target,
         overrides={**asked, **parse_overrides(overrides)},
     )
-    config = _in_order(found.to_str())
+    config = in_order(found.to_str())
     if args.output == "-":
         print(config)
         return
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     print(_next_step(args), file=sys.stderr)
 
 
-def _in_order(config: str) -> str:
+def in_order(config: str) -> str:
     """Each section followed by what lies beneath it, as a person would write it."""
     blocks = config.split("\n\n")
     tops = [block.strip("[\n").split("]")[0].split(".")[0] for block in blocks]
@@ -139,7 +139,7 @@ def init_config(
     config = config_for(stage, train, columns=where, overrides=settings)
     if train is not None:
         _look_at(train, config["corpora"]["train"])
-    filled = _filled(config)
+    filled = filled_config(config)
     check_kept(filled, settings)
     return filled
 
@@ -167,7 +167,7 @@ def _look_at(train: str, corpus: Mapping[str, Any]) -> None:
             raise ColumnMissing(train, corpus[name], columns)
 
 
-def _filled(config: Config) -> Config:
+def filled_config(config: Config) -> Config:
     """As `spacy init fill-config` does it, by loading a pipeline twice; looked at as a whole."""
     from spacy.schemas import ConfigSchemaTraining
     from spacy.util import load_model_from_config, registry

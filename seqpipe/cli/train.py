@@ -39,18 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="STAGE|CONFIG", help=f"{listed(STAGES)}, or a .cfg file")
     parser.add_argument("data", metavar="DATA", nargs="?", help="data set on the hub, folder, file")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the models")
-    columns = parser.add_argument_group("columns and parts")
-    columns.add_argument("--text", metavar="COLUMN", help="column of the texts (text)")
-    columns.add_argument("--label", metavar="COLUMN", help="column of the labels (label)")
-    columns.add_argument("--tokens", metavar="COLUMN", help="column of the tokens (tokens)")
-    columns.add_argument("--source", metavar="COLUMN", help="of the texts to translate (source)")
-    columns.add_argument("--target", metavar="COLUMN", help="of their translations (target)")
-    joined = r"rows run on as one text, with this behind each; \n is a line end"
-    columns.add_argument("--join", metavar="TEXT", help=joined)
-    columns.add_argument("--split", help="part to train on (train)")
-    columns.add_argument("--dev", metavar="DATA", help="other data to measure on")
-    columns.add_argument("--dev-split", metavar="SPLIT", help="part to measure on (what is there)")
-    columns.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
+    column_arguments(parser)
     settings = parser.add_argument_group("settings (any other as --dotted.name VALUE)")
     settings.add_argument("--cell", choices=["rnn", "lstm", "gru"])
     settings.add_argument("--epochs", type=int, metavar="N")
@@ -63,6 +52,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--overwrite", action="store_true", help="replace what the folder holds")
 
 
+def column_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the data of a run are made of."""
+    columns = parser.add_argument_group("columns and parts")
+    columns.add_argument("--text", metavar="COLUMN", help="column of the texts (text)")
+    columns.add_argument("--label", metavar="COLUMN", help="column of the labels (label)")
+    columns.add_argument("--tokens", metavar="COLUMN", help="column of the tokens (tokens)")
+    columns.add_argument("--source", metavar="COLUMN", help="of the texts to translate (source)")
+    columns.add_argument("--target", metavar="COLUMN", help="of their translations (target)")
+    joined = r"rows run on as one text, with this behind each; \n is a line end"
+    columns.add_argument("--join", metavar="TEXT", help=joined)
+    columns.add_argument("--split", help="part to train on (train)")
+    columns.add_argument("--dev", metavar="DATA", help="other data to measure on")
+    columns.add_argument("--dev-split", metavar="SPLIT", help="part to measure on (what is there)")
+    columns.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
+
+
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
     from seqpipe.cli._overrides import parse_overrides
 
@@ -72,7 +77,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
             args.what,
             args.data,
             output=args.output,
-            columns=_columns(args),
+            columns=columns_of(args),
             init_from=args.init_from,
             overrides={**_shortcuts(args), **settings},
             resume=args.resume,
@@ -82,7 +87,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
     return _speak(trained)
 
 
-def _columns(args: argparse.Namespace) -> dict[str, Any]:
+def columns_of(args: argparse.Namespace) -> dict[str, Any]:
     names = ("text", "label", "tokens", "source", "target", "split", "dev", "dev_split", "limit")
     found = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     return found if args.join is None else {**found, "join": args.join.replace(r"\n", "\n")}
