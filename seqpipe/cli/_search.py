@@ -55,26 +55,25 @@ def read_search(folder: Path) -> Search:
     return Search(**json.loads((folder / FILE).read_text(encoding="utf-8")))
 
 
-def told_search(search: Search) -> dict[str, Any]:
-    """Two studies that differ, differ in what is said here."""
-    return asdict(search)
-
-
 def make_search(
     stage: str,
     data: str,
     *,
     columns: Mapping[str, Any],
     overrides: Mapping[str, Any],
-    space: Mapping[str, Any],
+    usual: Space,
+    asked: Mapping[str, Any],
     sampler: str,
     pruner: str,
     metric: str | None,
     seed: int,
     keep_models: bool,
 ) -> Search:
-    """Looks at everything that can be looked at before the first trial."""
-    from seqpipe.cli._config import config_for
+    """Looks at everything that can be looked at before the first trial.
+
+    What is fixed leaves the `usual` space; what is `asked` for cannot be fixed as well.
+    """
+    from seqpipe.cli._config import check_kept, config_for
     from seqpipe.cli.init_config import filled_config
 
     for given, allowed, name in ((sampler, SAMPLERS, "sampler"), (pruner, PRUNERS, "pruner")):
@@ -83,21 +82,22 @@ def make_search(
     fixed = {
         name.replace("components.*.", f"components.{stage}."): v for name, v in overrides.items()
     }
-    fixed["system.seed"] = seed
+    for name in set(fixed) & set(asked):
+        raise SpaceUnfit(name, f"it is given as {fixed[name]!r}")
+    if "system.seed" not in asked:
+        fixed.setdefault("system.seed", seed)
     raw = config_for(stage, data, columns=columns, overrides=fixed)
     if metric is not None:
         none = dict.fromkeys(raw["training"]["score_weights"], 0.0)
         fixed["training.score_weights"] = {**none, metric: -1.0 if metric in _LOWER else 1.0}
     config = filled_config(raw).interpolate()
-    parts = {
-        name: fitted(name, _part(name, said), _value_at(config, name))
-        for name, said in space.items()
-        if name not in fixed
-    }
-    if not parts:
+    check_kept(config, overrides)
+    space = {**{name: part for name, part in usual.items() if name not in fixed}, **asked}
+    if not space:
         raise SpaceUnfit("Nothing", "every setting of the space is given")
-    usual = {name: _value_at(config, name) for name in parts}
-    known = all(part.holds(usual[name]) for name, part in parts.items())
+    values = {name: _value_at(config, name) for name in space}
+    parts = {name: fitted(name, _part(name, said), values[name]) for name, said in space.items()}
+    known = all(part.holds(values[name]) for name, part in parts.items())
     return Search(
         stage=stage,
         data=data,
@@ -105,7 +105,7 @@ def make_search(
         columns=dict(columns),
         overrides=fixed,
         space=plain_space(parts),
-        begin=usual if known and sampler != "grid" else None,
+        begin=values if known and sampler != "grid" else None,
         sampler=sampler,
         pruner=pruner,
         metric=metric,

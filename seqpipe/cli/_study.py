@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +36,7 @@ _BEFORE_PRUNING = 5  # trials that a median is taken of, at least
 _FIRST_LOOK = 2  # no trial is given up at its first validation
 
 
-def need_optuna() -> ModuleType:
+def need_optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
@@ -176,7 +175,6 @@ class Study:
                 return None
             stack.callback(path.unlink, missing_ok=True)
             return stack.pop_all()
-        return None
 
     def _sampler(self, number: int) -> Any:
         """A new one for each trial: what it draws depends on its number, not on who draws."""
@@ -339,7 +337,7 @@ def _mend(journal: Path) -> None:
 
 
 @contextmanager
-def _calm(optuna: ModuleType) -> Iterator[None]:
+def _calm(optuna: Any) -> Iterator[None]:
     """What its older versions call experimental is what we mean."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

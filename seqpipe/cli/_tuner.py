@@ -29,7 +29,8 @@ class Crew:
         self._workers = [self._begun(trials, until) for _ in range(workers)]
 
     def _begun(self, trials: int, until: float) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
-        said = self._stack.enter_context(TemporaryFile())
+        said = TemporaryFile()  # noqa: SIM115 - closed with the crew
+        self._stack.callback(said.close)
         words = [str(self._folder), str(trials), str(until), str(os.getpid())]
         worker = subprocess.Popen(
             [sys.executable, "-m", "seqpipe.cli._tuner", *words],

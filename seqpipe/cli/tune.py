@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,8 @@ def tune(
         data,
         columns=columns or {},
         overrides=overrides or {},
-        space={**(SPACES[stage] if space is None else space), **(vary or {})},
+        usual=SPACES[stage] if space is None else {},
+        asked={**(space or {}), **(vary or {})},
         sampler=sampler,
         pruner=pruner,
         metric=metric,
@@ -194,7 +195,7 @@ def _count(search: Search, trials: int | None) -> int:
 def _claimed(folder: Path, search: Search, *, resume: bool, overwrite: bool) -> Study:
     """The study in a folder that is ours to write to."""
     from seqpipe.cli._run import compare
-    from seqpipe.cli._search import FILE, read_search, told_search
+    from seqpipe.cli._search import FILE, read_search
     from seqpipe.cli._study import Study
     from seqpipe.files import claim_folder
 
@@ -204,13 +205,25 @@ def _claimed(folder: Path, search: Search, *, resume: bool, overwrite: bool) -> 
     if folder.is_dir() and any(folder.iterdir()) and not (ours and (resume or overwrite)):
         ways = "--overwrite or --resume" if ours else "another one: it holds no study of seqpipe"
         raise OutputInUse(folder, ways)
+    if overwrite and _at_work(folder):
+        raise OutputInUse(folder, "--resume: somebody is at work there")
     claim_folder(folder)
     if ours and resume:
-        compare(folder, told_search(read_search(folder)), told_search(search))
+        compare(folder, asdict(read_search(folder)), asdict(search))
     else:
         _clear(folder)
         search.write(folder)
     return Study(folder)
+
+
+def _at_work(folder: Path) -> bool:
+    from seqpipe.files import held
+
+    for lock in (folder / "trials").glob("*.lock"):
+        with held(lock) as free:
+            if not free:
+                return True
+    return False
 
 
 def _clear(folder: Path) -> None:
