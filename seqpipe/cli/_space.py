@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from configparser import Error as ConfigError
+from configparser import RawConfigParser
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
@@ -85,28 +87,25 @@ Space: TypeAlias = Mapping[str, Range | Choice]
 
 def read_space(path: Path) -> dict[str, Range | Choice]:
     """From .json, or from a .cfg with a section for each setting."""
-    from confection import Config
-
     if not path.is_file():
         raise SourceMissing(str(path))
     try:
         text = path.read_text(encoding="utf-8")
-        said = Config().from_str(text) if path.suffix == ".cfg" else json.loads(text)
-    except ValueError as error:  # of JSON, of confection and of the text's encoding
+        said = _sections(text) if path.suffix == ".cfg" else json.loads(text)
+    except (ValueError, ConfigError) as error:
         raise SpaceUnfit(str(path), f"the file cannot be read ({reason_of(error)})") from error
     if not isinstance(said, dict) or not said:
         raise SpaceUnfit(str(path), "it names no setting")
-    return {name: part_of(name, value) for name, value in _settings(said)}
+    return {name: part_of(name, value) for name, value in said.items()}
 
 
-def _settings(said: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """A .cfg nests its sections; the innermost are the settings."""
-    for name, value in said.items():
-        ends = not isinstance(value, dict) or not value or {"low", "high", "choices"} & set(value)
-        if ends:
-            yield prefix + name, value
-        else:
-            yield from _settings(value, f"{prefix}{name}.")
+def _sections(text: str) -> dict[str, Any]:
+    parser = RawConfigParser()
+    parser.read_string(text)
+    return {
+        name: {key: json.loads(value) for key, value in parser[name].items()}
+        for name in parser.sections()
+    }
 
 
 def spoken(words: Sequence[str]) -> dict[str, Range | Choice]:
@@ -119,8 +118,8 @@ def spoken(words: Sequence[str]) -> dict[str, Range | Choice]:
         low, dots, rest = said.partition("..")
         ends: Any = said
         if dots and not said.lstrip().startswith(("[", "{")):
-            high, _, how = rest.strip().partition(" ")
-            ends = f'{{"low": {low}, "high": {high}, "log": {json.dumps(how == "log")}}}'
+            log = json.dumps(rest.endswith(" log"))
+            ends = f'{{"low": {low}, "high": {rest.removesuffix(" log")}, "log": {log}}}'
         try:
             found[name] = part_of(name, json.loads(ends))
         except ValueError as error:

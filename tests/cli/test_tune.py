@@ -211,7 +211,8 @@ def test_broken_off_in_a_trial_it_goes_on_there(
         actor.dies = {trial: step}
         with pytest.raises(KeyboardInterrupt):
             searched(reviews, output, trials=9, resume=True)
-    (output / "study.log").open("a").write('{"op_code": 6, "half a li')
+    with (output / "study.log").open("a") as journal:
+        journal.write('{"op_code": 6, "half a li')
     actor.dies = {}
     searched(reviews, output, trials=9, resume=True)
     assert tables(output) == tables(tmp_path / "whole")
@@ -423,15 +424,19 @@ def test_the_best_config_trains_to_the_same_score(
 
 
 @searches
-@pytest.mark.parametrize("stage", ["tokenizer", "translator", "generator"])
-def test_every_stage_can_be_tuned(stage: str, tmp_path: Path) -> None:
-    overrides = {"training.max_steps": 2, f"components.{stage}.model.width": 8}
+@pytest.mark.parametrize(
+    ("stage", "data"),
+    [("tokenizer", "sentences"), ("translator", "pairs"), ("generator", "bundled:verse_en")],
+)
+def test_every_stage_can_be_tuned(
+    stage: str, data: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     tuned = tune(
         stage,
-        f"bundled:{BUNDLED[stage]}",
+        data if ":" in data else str(request.getfixturevalue(data)),
         output=tmp_path / "out",
-        columns={**COLUMNS.get(stage, {}), "limit": 40},
-        overrides=overrides,
+        columns={"limit": 40},
+        overrides={"training.max_steps": 2, f"components.{stage}.model.width": 8},
         trials=2,
         keep_models=True,
     )
