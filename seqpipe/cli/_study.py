@@ -22,7 +22,7 @@ import torch
 from seqpipe.cli._search import FILE, combinations, read_search
 from seqpipe.cli._space import Range
 from seqpipe.cli.train import train
-from seqpipe.errors import ExtraMissing, ScoreMissing, SettingError, TrainingDiverged
+from seqpipe.errors import ExtraMissing, ScoreMissing, SettingError, TrainingDiverged, reason_of
 from seqpipe.files import alone, held
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class Study:
         except self._optuna.TrialPruned:
             state = states.PRUNED
         except (TrainingDiverged, SettingError, torch.cuda.OutOfMemoryError) as error:
-            state, reason = states.PRUNED, str(error)
+            state, reason = states.PRUNED, reason_of(error)
         self._tell(claimed, state, reason, read_curve(folder))
         self._tidy(folder)
         return True
@@ -227,7 +227,7 @@ class Study:
         states = self._optuna.trial.TrialState
         scores = [line["score"] for line in curve if line["score"] is not None]
         if state == states.COMPLETE and not scores:
-            state, reason = states.PRUNED, "Its score was never a number."
+            state, reason = states.PRUNED, "its score was never a number"
         last = curve[-1] if curve else {"step": 0, "seconds": 0.0}
         best = max(scores, default=None)
         facts = {"reason": reason, "score": best, "step": last["step"], "seconds": last["seconds"]}

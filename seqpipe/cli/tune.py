@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqpipe.cli.train import STAGES, column_arguments, columns_of, reporting
-from seqpipe.errors import OutputInUse, TrialsFruitless, UsageError, listed, nearest
+from seqpipe.errors import OutputInUse, TrialsDie, TrialsFruitless, UsageError, listed, nearest
 
 if TYPE_CHECKING:
     from seqpipe.cli._search import Search
@@ -248,6 +248,8 @@ class _Sitting:
                     self._look()
             else:
                 self._lead(trials, workers, until, stopping)
+        except TrialsDie:
+            raise
         except Exception:
             if not self._begun and all(tried.state == "open" for tried in self._study.tried()):
                 _clear(self._study.folder)  # nothing was found out, and the folder is free
