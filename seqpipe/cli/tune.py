@@ -238,8 +238,9 @@ class _Sitting:
     def __init__(self, study: Study, told: Callable[[Tried], None]) -> None:
         self._study = study
         self._told = told
-        self._known = {tried.number for tried in study.tried() if tried.state != "open"}
-        self._begun = bool(self._known)
+        before = study.tried()
+        self._known = {tried.number for tried in before if tried.state != "open"}
+        self._fresh = not before
 
     def sit(self, trials: int, *, workers: int, until: float, stopping: Callable[[], bool]) -> None:
         try:
@@ -251,8 +252,9 @@ class _Sitting:
         except TrialsDie:
             raise
         except Exception:
-            if not self._begun and all(tried.state == "open" for tried in self._study.tried()):
-                _clear(self._study.folder)  # nothing was found out, and the folder is free
+            nothing = all(tried.state == "open" for tried in self._study.tried())
+            if self._fresh and nothing and not _at_work(self._study.folder):
+                _clear(self._study.folder)
             raise
 
     def _lead(self, trials: int, workers: int, until: float, stopping: Callable[[], bool]) -> None:
@@ -270,20 +272,24 @@ class _Sitting:
 
     def _look(self) -> None:
         """Tells what has ended since, and writes it down."""
-        from seqpipe.files import written
-
         tried = self._study.tried()
         new = [t for t in tried if t.state != "open" and t.number not in self._known]
         for one in new:
             self._known.add(one.number)
             self._told(one)
         if new:
-            with written(self._study.folder / "trials.jsonl") as beside:
-                lines = (one.line() for one in tried if one.state != "open")
-                beside.write_text("".join(lines), encoding="utf-8")
+            self._write(tried)
+
+    def _write(self, tried: Sequence[Tried]) -> None:
+        from seqpipe.files import written
+
+        with written(self._study.folder / "trials.jsonl") as beside:
+            lines = (one.line() for one in tried if one.state != "open")
+            beside.write_text("".join(lines), encoding="utf-8")
 
     def outcome(self, *, stopped: bool) -> Tuned:
         tried = self._study.tried()
+        self._write(tried)
         folder = self._study.folder
         done = [one for one in tried if one.state == "done"]
         best = min(done, key=self._rank, default=None)
