@@ -1,8 +1,7 @@
 """`seqpipe_sentiment`: one label, or several, for a whole doc."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Any, Dict, List, Optional, Tuple, cast
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from spacy.language import Language
@@ -14,7 +13,6 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import nn
 
-from seqpipe.bridge import make_model
 from seqpipe.components._beginning import read_beginning
 from seqpipe.components._stage import (
     CodecRecipe,
@@ -25,14 +23,13 @@ from seqpipe.components._stage import (
     set_extension,
 )
 from seqpipe.errors import LabelsFixed, LabelsTooFew, LabelUnknown, SettingError
-from seqpipe.nets.cells import Cell
 from seqpipe.nets.classifier import Classifier
-from seqpipe.nets.embedding import Embedding
-from seqpipe.nets.encoder import Encoder
-from seqpipe.nets.pooling import make_pool
-from seqpipe.text.codec import PAD, UNK
+from seqpipe.text.course import Buckets, Course
+from seqpipe.text.oversampling import Oversampling
+from seqpipe.text.probabilities import check_soft, is_soft
+from seqpipe.text.rows import Rows
 from seqpipe.text.vectors import Vectors, read_vectors
-from seqpipe.train.scores import calibration_error
+from seqpipe.train.scores import calibration_error, cross_entropy
 
 # Names that say by themselves on which side a label stands; a setting `polarity` overrules them.
 POLARITY = {
@@ -40,73 +37,6 @@ POLARITY = {
     **dict.fromkeys(["negative", "neg", "bad", "unhappy", "负面", "負面", "消极", "差评"], -1.0),
     **dict.fromkeys(["neutral", "neu", "mixed", "中性", "中立"], 0.0),
 }
-
-
-def build_net(
-    *,
-    cell: Cell,
-    embedding: int,
-    width: int,
-    layers: int,
-    bidirectional: bool,
-    pooling: Sequence[str],
-    word_dropout: float,
-    label_smoothing: float,
-    chunk: int,
-    pairs: int,
-    pieces: int,
-    joined: Sequence[bool],
-    classes: int,
-    multi_label: bool,
-) -> nn.Module:
-    """The classifier of `seqpipe.Classifier.v1`, once its sizes are known."""
-    encoder = Encoder(
-        cell=cell, inputs=embedding, width=width, layers=layers, bidirectional=bidirectional
-    )
-    pools = [make_pool(p, width=encoder.outputs, bidirectional=bidirectional) for p in pooling]
-    return Classifier(
-        embedding=Embedding(pieces=pieces, width=embedding, pairs=pairs, joined=joined, pad=PAD),
-        encoder=encoder,
-        pools=pools,
-        classes=classes,
-        multi_label=multi_label,
-        word_dropout=word_dropout,
-        unknown=UNK,
-        label_smoothing=label_smoothing,
-        chunk=chunk,
-    )
-
-
-@registry.architectures("seqpipe.Classifier.v1")
-def build_classifier(
-    cell: str,
-    embedding: int,
-    width: int,
-    layers: int,
-    bidirectional: bool,
-    pooling: List[str],
-    word_dropout: float,
-    label_smoothing: float,
-    chunk: int,
-    pairs: int,
-) -> Model[Any, Any]:
-    """An embedding, a recurrent encoder, pools side by side, and one linear output."""
-    if not pooling:
-        raise SettingError("pooling", pooling, "at least one pool, for instance ['attention']")
-    make = partial(
-        build_net,
-        cell=cast(Cell, cell),
-        embedding=embedding,
-        width=width,
-        layers=layers,
-        bidirectional=bidirectional,
-        pooling=pooling,
-        word_dropout=word_dropout,
-        label_smoothing=label_smoothing,
-        chunk=chunk,
-        pairs=pairs,
-    )
-    return make_model(make)
 
 
 @registry.scorers("seqpipe.sentiment_scorer.v1")
@@ -118,7 +48,7 @@ def score_sentiment(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     """spaCy's `score_cats`, the share of right answers, and how far confidences are off."""
     examples = list(examples)
     scores = Scorer.score_cats(
-        examples,
+        [_hardened(example, cfg["multi_label"]) for example in examples],
         "cats",
         labels=cfg["labels"],
         multi_label=cfg["multi_label"],
@@ -128,16 +58,43 @@ def score_sentiment(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     confidences, right = _decisions(examples, **cfg)
     scores["cats_acc"] = float(right.mean()) if len(right) else None
     scores["cats_ece"] = calibration_error(confidences, right) if len(right) else None
+    soft = any(is_soft(example.reference.cats.values()) for example in examples)
+    if soft and not cfg["multi_label"]:
+        scores["cats_ce"] = cross_entropy(*_probabilities(examples, cfg["labels"]))
     return scores
+
+
+def _hardened(example: Example, multi_label: bool) -> Example:
+    """What is likeliest as the one answer, since spaCy counts no halves."""
+    cats = example.reference.cats
+    if not is_soft(cats.values()):
+        return example
+    likeliest = max(cats, key=lambda name: cats[name])
+    reference = Doc(example.reference.vocab)
+    reference.cats = {
+        name: float(value >= 0.5 if multi_label else name == likeliest)
+        for name, value in cats.items()
+    }
+    predicted = Doc(example.reference.vocab)
+    predicted.cats = example.predicted.cats
+    return Example(predicted, reference)
+
+
+def _probabilities(
+    examples: Sequence[Example], labels: Sequence[str]
+) -> Tuple[np.ndarray, np.ndarray]:
+    """What was said (N, C), and what should have been; NaN where nobody tells."""
+    pairs = [eg for eg in examples if eg.predicted.cats]
+    said = [[eg.predicted.cats.get(n, 0.0) for n in labels] for eg in pairs]
+    gold = [[eg.reference.cats.get(n, np.nan) for n in labels] for eg in pairs]
+    shape = len(pairs), len(labels)
+    return np.array(said).reshape(shape), np.array(gold).reshape(shape)
 
 
 def _decisions(examples: Sequence[Example], **cfg: Any) -> Tuple[np.ndarray, np.ndarray]:
     """How sure the stage was of each decision, and whether it was right."""
-    labels = list(cfg["labels"])
-    pairs = [eg for eg in examples if eg.predicted.cats]
-    said = np.array([[eg.predicted.cats.get(n, 0.0) for n in labels] for eg in pairs])
-    gold = np.array([[eg.reference.cats.get(n, np.nan) for n in labels] for eg in pairs])
-    if not pairs:
+    said, gold = _probabilities(examples, cfg["labels"])
+    if not len(said):
         return np.zeros(0), np.zeros(0)
     if not cfg["multi_label"]:
         told = np.nansum(gold, axis=1) > 0
@@ -179,6 +136,7 @@ def make_sentiment(
     polarity: Dict[str, float],
     extension: str,
     longest: int,
+    oversample: float,
     batches: Dict[str, int],
     device: str,
     scorer: Optional[Callable[..., Dict[str, Any]]],
@@ -194,6 +152,7 @@ def make_sentiment(
         polarity=polarity,
         extension=extension,
         longest=longest,
+        oversample=oversample,
         batches=batches,
         device=device,
         scorer=scorer,
@@ -213,12 +172,17 @@ class Sentiment(Stage):
         threshold: float,
         polarity: Dict[str, float],
         extension: str,
+        oversample: float,
         **shared: Any,
     ) -> None:
+        if not 0 <= oversample <= 1 or (oversample and multi_label):
+            allowed = "a share from 0 to 1, and 0 where multi_label = true"
+            raise SettingError("oversample", oversample, allowed)
         cfg = {"labels": [], "multi_label": multi_label, "threshold": threshold}
         super().__init__(vocab, model, name, cfg=cfg, **shared)
         self.polarity = polarity
         self.extension = extension
+        self.oversample = oversample
         set_extension(extension)
 
     @property
@@ -346,13 +310,32 @@ class Sentiment(Stage):
         rows = [ids[: self.longest] for ids, k in zip(encoded, known, strict=True) if k]
         return Lessons(rows, list(told[known]))
 
+    def course(
+        self, rows: Rows, answers: Rows, *, side_by_side: int, budget: int, seed: int
+    ) -> Course:
+        """Rare labels come more often, as far as `oversample` says; a soft one is its likeliest."""
+        likeliest = np.asarray(answers.ids).reshape(len(answers), -1).argmax(axis=1)
+        drawn = Oversampling(likeliest, share=self.oversample, seed=seed)
+        return Buckets(
+            rows,
+            answers,
+            self.cells(rows, answers),
+            side_by_side=side_by_side,
+            budget=budget,
+            seed=seed,
+            drawn=drawn if self.oversample else None,
+        )
+
     def targets(self, examples: Sequence[Example]) -> np.ndarray:
         """Probabilities (N, C); NaN where an example does not say."""
         targets = np.full((len(examples), len(self.labels)), np.nan, dtype=np.float32)
+        multi_label: bool = self.cfg["multi_label"]
         for row, example in zip(targets, examples, strict=True):
-            for label, value in example.reference.cats.items():
+            cats = example.reference.cats
+            check_soft(cats.values(), text=example.reference.text, exclusive=not multi_label)
+            for label, value in cats.items():
                 row[self._place(label)] = value
-            if self.cfg["multi_label"]:
+            if multi_label:
                 continue
             total = np.nansum(row)
             row[:] = np.nan_to_num(row) / total if total > 0 else np.nan

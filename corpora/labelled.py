@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from seqpipe.corpora.sources import carve, open_split
 from seqpipe.corpora.walk import Columns, Walk
 from seqpipe.errors import DataEmpty, SettingError
+from seqpipe.text.probabilities import probabilities_in
 
 if TYPE_CHECKING:
     from seqpipe.corpora.sources import Table
@@ -20,10 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One text and the names of its labels: one, several, or none in a multi-label table."""
+    """One text and the names of its labels: one, several, or none in a multi-label table.
+
+    `shares` are the probabilities of the labels, where the table has such.
+    """
 
     text: str
     labels: tuple[str, ...]
+    shares: tuple[float, ...] = ()
+
+    def cats(self) -> dict[str, float]:
+        """As a doc has them."""
+        if self.shares:
+            return dict(zip(self.labels, self.shares, strict=True))
+        return dict.fromkeys(self.labels, 1.0)
 
 
 def labelled_rows(
@@ -32,6 +43,7 @@ def labelled_rows(
     split: str,
     text: str = "text",
     label: str | None = "label",
+    labels: Sequence[str] = (),
     streaming: bool = False,
     limit: int = 0,
     revision: str | None = None,
@@ -40,12 +52,13 @@ def labelled_rows(
 ) -> LabelledRows:
     """The labelled rows of one part of a data set; with `label=None` its texts alone.
 
+    `labels` are those that a list of probabilities in the column stands for, in this order.
     `without` and `only` cut the part in two, the same way in every run.
     """
     table = open_part(
         data, split=split, streaming=streaming, revision=revision, without=without, only=only
     )
-    return LabelledRows(table, data=data, text=text, label=label, limit=limit)
+    return LabelledRows(table, data=data, text=text, label=label, labels=labels, limit=limit)
 
 
 def open_part(
@@ -84,6 +97,7 @@ class LabelledRows:
         data: str,
         text: str = "text",
         label: str | None = "label",
+        labels: Sequence[str] = (),
         limit: int = 0,
     ) -> None:
         self._columns = [text] if label is None else list(dict.fromkeys([text, label]))
@@ -92,8 +106,10 @@ class LabelledRows:
         self.streaming = self._walk.streaming
         self.skipped = 0
         self._warned = False
-        self._known = label_names(table, label) if label else ()
-        self._name = _namer(self._known)
+        self._of_shares = tuple(labels)
+        named = label_names(table, label) if label else ()
+        self._known = self._of_shares or named
+        self._name = _namer(named)
 
     def __iter__(self) -> Iterator[Row]:
         return self._usable(self._walk.in_order(self._columns))
@@ -111,7 +127,8 @@ class LabelledRows:
         if self._known or self.streaming:  # a stream is not walked twice for its labels
             return self._known
         values = (v for part in self._walk.in_order([self.label]) for v in part[self.label])
-        found = {name for value in values for name in _labels(value, self._name) or ()}
+        rows = (self._row("", value) for value in values)
+        found = {name for row in rows for name in (row.labels if row else ())}
         return tuple(_sorted(found))
 
     def _usable(self, batches: Iterator[Columns]) -> Iterator[Row]:
@@ -120,12 +137,20 @@ class LabelledRows:
             texts = batch[self.text]
             labels = [()] * len(texts) if self.label is None else batch[self.label]
             for text, value in zip(texts, labels, strict=True):
-                names = _labels(value, self._name)
-                if isinstance(text, str) and names is not None:
+                row = self._row(text, value) if isinstance(text, str) else None
+                if row is not None:
                     kept += 1
-                    yield Row(text, names)
+                    yield row
             seen += len(texts)
         self._account(seen, kept)
+
+    def _row(self, text: str, value: Any) -> Row | None:
+        if self._of_shares or isinstance(value, (dict, str)):
+            shares = probabilities_in(value, self._of_shares, text=text)
+            if shares is not None:
+                return Row(text, tuple(shares), tuple(shares.values()))
+        names = None if isinstance(value, dict) else _labels(value, self._name)
+        return None if names is None else Row(text, names)
 
     def _account(self, seen: int, kept: int) -> None:
         wanted = f"text in {self.text!r}" + (f" and label in {self.label!r}" if self.label else "")

@@ -28,6 +28,7 @@ def read_dataset(
     split: str = "train",
     text: str = "text",
     label: str | None = "label",
+    labels: list[str] | None = None,
     limit: int = 0,
     streaming: bool = False,
     shuffle: bool = True,
@@ -41,7 +42,8 @@ def read_dataset(
 
     Each call is the next epoch, in an order that `seed` and the number of calls decide; give
     `shuffle = false` to the part that is only measured on. Where a data set has one part alone,
-    `without = 0.1` leaves a tenth of it out and `only = 0.1` is that tenth.
+    `without = 0.1` leaves a tenth of it out and `only = 0.1` is that tenth. A label may be a dict
+    of probabilities, or a list of them in the order of `labels`.
     """
     order = Order(shuffle=shuffle, seed=seed, buffer=buffer)
     source = locate(path)
@@ -56,6 +58,7 @@ def read_dataset(
             split=split,
             text=text,
             label=label,
+            labels=labels or (),
             streaming=streaming,
             limit=limit,
             revision=revision,
@@ -128,7 +131,7 @@ class RowsCorpus:
         rows = self._rows
         no_label = dict.fromkeys(rows.labels, 0.0)
         return (
-            _example(nlp, row.text, no_label | dict.fromkeys(row.labels, 1.0))
+            _example(nlp, row.text, no_label | row.cats())
             for row in self._order.walked(rows, epoch=self._calls - 1)
             if row.text  # as in spacy.Corpus.v1: pipes of others fail on an empty doc
         )

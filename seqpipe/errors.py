@@ -12,6 +12,9 @@ SeqpipeError
 │   ├── ColumnMissing       the table has no such column
 │   ├── LinesUneven         parallel text files that do not end together
 │   ├── DataEmpty           nothing usable is left
+│   ├── FoldsTooMany        more folds than rows
+│   ├── SizeTooLarge        fewer rows than are to be learned from
+│   ├── ProbabilitiesUnfit  soft labels that are no probabilities
 │   ├── LabelsStrange       labels in the data that a pipeline does not know
 │   └── RowsUnreadable      encoded rows that are missing or damaged
 ├── StageError          a stage asked for something it cannot do
@@ -163,6 +166,32 @@ class RowsUnreadable(DataError):
     def __init__(self, folder: object, reason: str) -> None:
         super().__init__(
             f"No encoded rows can be read from {folder}: {reason}. Encode the texts anew."
+        )
+
+
+class FoldsTooMany(DataError):
+    def __init__(self, folds: int, rows: int) -> None:
+        super().__init__(
+            f"{folds} folds are more than there are rows, which are {rows:,}: give fewer folds, or "
+            "more rows (for a tokenizer a row is a running text of `group` sentences, for a "
+            "generator a document)."
+        )
+
+
+class SizeTooLarge(DataError):
+    def __init__(self, size: int, rows: int) -> None:
+        super().__init__(
+            f"{size:,} rows are more than there are to learn from, which are {rows:,}: give a "
+            "smaller size, or 'all'."
+        )
+
+
+class ProbabilitiesUnfit(DataError):
+    def __init__(self, text: str, reason: str) -> None:
+        short = text if len(text) <= 40 else f"{text[:39]}…"
+        super().__init__(
+            f"The probabilities of the labels of {short!r} {reason}: each has to be between 0 and "
+            "1, and those of labels that exclude each other have to add up to 1."
         )
 
 

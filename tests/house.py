@@ -41,6 +41,7 @@ MAY_IMPORT = {
 SHARED = {
     "_as_tokenizer",
     "_beginning",
+    "_classifier",
     "_encoder_decoder",
     "_protection",
     "_recut",

@@ -9,7 +9,7 @@ from thinc.api import Adam, Model, RAdam
 
 from seqpipe import bridge
 from seqpipe.bridge import make_model, pick_device, shim_of, step_of
-from seqpipe.components.sentiment import build_net
+from seqpipe.components._classifier import build_net
 from seqpipe.errors import NotInitialized
 from seqpipe.train.learner import Step
 

@@ -62,6 +62,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "reviews").mkdir()
     for part in ("train", "validation", "test"):
         write_lines(tmp_path / "reviews" / f"{part}.jsonl", rows)
+    shares = ({"negative": 0.8, "positive": 0.2}, {"negative": 0.3, "positive": 0.7})
+    opinions: list[dict[str, object]] = [
+        {"text": f"{text} {i}", "probs": told}
+        for i in range(15)
+        for (text, _), told in zip(SIDES, shares, strict=True)
+    ]
+    write_lines(tmp_path / "opinions.jsonl", opinions)
     write_lines(
         tmp_path / "new.jsonl", [{"text": text, "id": i} for i, (text, _) in enumerate(SIDES)]
     )

@@ -52,6 +52,7 @@ REGISTERED = {
     "readers": [
         "seqpipe.Dataset.v1",
         "seqpipe.Pairs.v1",
+        "seqpipe.Picked.v1",
         "seqpipe.RunningText.v1",
         "seqpipe.Tokens.v1",
     ],

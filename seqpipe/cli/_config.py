@@ -71,7 +71,7 @@ def stage_config(stage: str) -> Path:
 
 
 def _point_at(config: Config, data: str, columns: Mapping[str, Any]) -> None:
-    train = {k: columns[k] for k in (*_COLUMNS, "split", "limit", "join") if k in columns}
+    train = {k: columns[k] for k in (*_COLUMNS, "labels", "split", "limit", "join") if k in columns}
     corpora = config.setdefault("corpora", {})
     for name in ("train", "dev"):
         corpora.setdefault(name, {"@readers": "seqpipe.Dataset.v1"})
@@ -102,6 +102,8 @@ def _check_columns(corpus: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
         if name in asked and name not in read:
             ways = listed([f"--{column}" for column in read])
             raise UsageError(f"--{name} is for another stage: what this one reads is {ways}.")
+    if "labels" in asked and corpus.get("@readers") != "seqpipe.Dataset.v1":
+        raise UsageError("--labels is for probabilities of labels, which sentiment learns from.")
     if "join" in asked and corpus.get("@readers") != "seqpipe.RunningText.v1":
         raise UsageError("--join is for texts that run on, which a generator reads.")
 

@@ -33,9 +33,10 @@ def measure_texts(
     """
     from spacy.training import Example
 
+    from seqpipe.cli._pipeline import learned_from
     from seqpipe.corpora.texts import open_texts
 
-    learned = nlp.config.interpolate().get("corpora", {}).get("train") or {}
+    learned = learned_from(nlp)
     if learned.get("@readers") != "seqpipe.RunningText.v1":
         learned = {}
     clock = Clock()

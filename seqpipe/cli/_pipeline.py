@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqpipe.errors import FieldMissing, SourceMissing
 from seqpipe.pipelines import fields_of, load_pipeline
@@ -46,6 +46,19 @@ def category_labels(nlp: Language) -> list[str]:
         if "doc.cats" in nlp.get_pipe_meta(name).assigns
         for label in getattr(pipe, "labels", ())
     ]
+
+
+def learned_from(nlp: Language) -> Mapping[str, Any]:
+    """The corpus that its config names to learn from; where rows of one were picked, that one."""
+    corpus = nlp.config.interpolate().get("corpora", {}).get("train") or {}
+    return within(corpus)
+
+
+def within(corpus: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is read, be it whole or picked from."""
+    picked = corpus.get("@readers") == "seqpipe.Picked.v1"
+    inner: Mapping[str, Any] = corpus["corpus"] if picked else corpus
+    return inner
 
 
 def translates(nlp: Language) -> str | None:

@@ -43,6 +43,18 @@ from seqpipe.train.loop import Loop, Plan, Validation, Watcher
 from seqpipe.train.tuning import Tuning
 
 _AT_ONCE = 1000  # examples held while encoding
+# The few scores that a person looks at first.
+SHOWN = (
+    "cats_acc",
+    "cats_macro_f",
+    "cats_ece",
+    "cats_ce",
+    "token_f",
+    "sents_f",
+    "bleu",
+    "chrf",
+    "bits_per_char",
+)
 _OWN = {
     "rows": 32,
     "budget": 4096,
@@ -70,17 +82,7 @@ class Trained:
 
     def shown(self) -> dict[str, float]:
         """The few scores that a person looks at first."""
-        names = (
-            "cats_acc",
-            "cats_macro_f",
-            "cats_ece",
-            "token_f",
-            "sents_f",
-            "bleu",
-            "chrf",
-            "bits_per_char",
-        )
-        return {n: self.scores[n] for n in names if isinstance(self.scores.get(n), float)}
+        return {n: self.scores[n] for n in SHOWN if isinstance(self.scores.get(n), float)}
 
 
 class Run:
@@ -174,7 +176,7 @@ class Run:
                     answers.add(answer)
         rows = Rows.open(self.rows)
         if not len(rows):
-            raise DataEmpty(str(filled["corpora"]["train"].get("path", "train")), "labelled row")
+            raise DataEmpty(str(filled["paths"].get("train") or "train"), "labelled row")
         if stage.skipped:
             told = f"{stage.skipped:,} of {stage.skipped + len(rows):,} rows are longer than "
             warnings.warn(f"{told}{stage.longest} pieces: they are not learned from", stacklevel=2)

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
 from pathlib import Path
@@ -47,6 +47,7 @@ _TITLES = {
     "cats_acc": "accuracy",
     "cats_macro_f": "macro F",
     "cats_ece": "calibration error",
+    "cats_ce": "cross-entropy",
     "token_p": "token precision",
     "token_r": "token recall",
     "token_f": "token F",
@@ -69,6 +70,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--text", metavar="COLUMN", help="of the texts (text, or as in training)")
     parser.add_argument("--label", metavar="COLUMN", default="label", help="of the labels (label)")
+    of_list = "of lists of probabilities, in their order: bad,good (as in training)"
+    parser.add_argument("--labels", metavar="A,B,...", help=of_list)
     parser.add_argument(
         "--tokens", metavar="COLUMN", help="of the tokens, to score those and sentences (tokens)"
     )
@@ -94,6 +97,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         args.data,
         text=args.text,
         label=args.label,
+        labels=args.labels.split(",") if args.labels else None,
         tokens=args.tokens,
         source=args.source,
         target=args.target,
@@ -130,6 +134,7 @@ def evaluate(
     *,
     text: str | None = None,
     label: str = "label",
+    labels: Sequence[str] | None = None,
     tokens: str | None = None,
     source: str | None = None,
     target: str | None = None,
@@ -144,7 +149,7 @@ def evaluate(
     decides.
     """
     from seqpipe.cli._foretelling import foretellers, measure_texts
-    from seqpipe.cli._pipeline import category_labels
+    from seqpipe.cli._pipeline import category_labels, learned_from
     from seqpipe.pipelines import load_pipeline, one_thread, write_only
 
     data = str(data)
@@ -160,6 +165,9 @@ def evaluate(
         with one_thread():
             count, scores = measure_texts(nlp, data, text=text, split=part, limit=limit)
         return Evaluation(part, count, _flat(scores, asked), {}, {})
+    if asked.what == "cats" and not asked.docs:
+        named = list(labels or learned_from(nlp).get("labels") or ())
+        asked = replace(asked, read=partial(asked.read, labels=named))
     examples = list(asked.read(data, split=part, limit=limit, shuffle=False)(nlp))
     known = category_labels(nlp) if asked.what == "cats" else []
     if known:
@@ -190,7 +198,7 @@ def _asked(nlp: Language, data: str, columns: Mapping[str, str | None]) -> Asked
     """By the columns that are named, else by the first of labels, texts and tokens that the
     pipeline writes, else by what it costs."""
     from seqpipe.cli._foretelling import foretellers
-    from seqpipe.cli._pipeline import category_labels, translates
+    from seqpipe.cli._pipeline import category_labels, learned_from, translates
     from seqpipe.corpora.pairs import read_pairs
     from seqpipe.corpora.reader import read_dataset
     from seqpipe.corpora.sources import locate
@@ -218,7 +226,7 @@ def _asked(nlp: Language, data: str, columns: Mapping[str, str | None]) -> Asked
         return Asked(
             what, partial(read_tokens, text=columns["text"] or "text", tokens=tokens), docs
         )
-    learned = nlp.config.interpolate().get("corpora", {}).get("train") or {}
+    learned = learned_from(nlp)
     sides: Any = {side: columns[side] or learned.get(side, side) for side in ("source", "target")}
     return Asked(what, partial(read_pairs, extension=str(translates(nlp)), **sides), docs)
 
@@ -253,7 +261,9 @@ def pick_split(data: str) -> str:
 
 def _learned_from(nlp: Language, data: str, part: str) -> bool:
     """Whether the pipeline's own config names this part of the data as what it was trained on."""
-    corpus = nlp.config.interpolate().get("corpora", {}).get("train") or {}
+    from seqpipe.cli._pipeline import learned_from
+
+    corpus = learned_from(nlp)
     path = corpus.get("path")
     if not isinstance(path, str) or part != corpus.get("split", part):
         return False

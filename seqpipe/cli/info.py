@@ -97,8 +97,10 @@ def info(model: str | Path) -> Info:
 
 def _corpora(config: Mapping[str, Any]) -> dict[str, Any] | None:
     """What `spacy train` leaves behind: the corpora as its config names them."""
+    from seqpipe.cli._pipeline import within
+
     corpora = config.get("corpora") or {}
-    named = {name: corpus for name, corpus in corpora.items() if corpus.get("path")}
+    named = {name: corpus for name, corpus in corpora.items() if within(corpus).get("path")}
     return {"corpora": named} if named else None
 
 
@@ -191,7 +193,15 @@ def _training_facts(found: Info) -> Iterator[tuple[str, str]]:
 def _corpus(corpus: Mapping[str, Any] | None) -> str:
     if corpus is None:
         return _UNKNOWN
+    from seqpipe.cli._pipeline import within
+
+    picked, corpus = corpus, within(corpus)
     facts = [corpus["split"]] if corpus.get("split") else []
+    if picked.get("folds"):
+        fold = f"fold {picked['fold']} of {picked['folds']}"
+        facts.append(fold if picked["held"] else f"all but {fold}")
+    if picked.get("first"):
+        facts.append(f"{picked['first']:,} rows")
     if corpus.get("without"):
         facts.append(f"all but {corpus['without']:.0%}")
     if corpus.get("only"):

@@ -30,7 +30,9 @@ _EXAMPLE = """example:
   python -m seqpipe train sentiment rows.csv --output stars --init-from prose/model-best
   python -m seqpipe train generator poems.jsonl --text poem --output verse
   python -m seqpipe train generator lines.csv --join "\\n" --output novel
-  python -m seqpipe train config.cfg --output out --resume"""
+  python -m seqpipe train config.cfg --output out --resume
+  python -m seqpipe train sentiment rows.csv --output folds --folds 5
+  python -m seqpipe train sentiment rows.csv --output curve --sizes 100,300,all"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_argument("--seed", type=int)
     settings.add_argument("--init-from", metavar="MODEL", help="begin as this trained generator")
     settings.add_argument("--device", help="auto, cpu, cuda or cuda:1")
+    several = parser.add_argument_group("several runs")
+    held = "hold each of K parts of the training rows out in turn"
+    several.add_argument("--folds", type=int, metavar="K", help=held)
+    sizes = "learn from so many rows, then from so many: 100,300,all"
+    several.add_argument("--sizes", metavar="N,N,...", help=sizes)
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on where the run was stopped")
     again.add_argument("--overwrite", action="store_true", help="replace what the folder holds")
@@ -57,6 +64,8 @@ def column_arguments(parser: argparse.ArgumentParser) -> None:
     columns = parser.add_argument_group("columns and parts")
     columns.add_argument("--text", metavar="COLUMN", help="column of the texts (text)")
     columns.add_argument("--label", metavar="COLUMN", help="column of the labels (label)")
+    of_list = "of a column of lists of probabilities, in their order: bad,good"
+    columns.add_argument("--labels", metavar="A,B,...", help=of_list)
     columns.add_argument("--tokens", metavar="COLUMN", help="column of the tokens (tokens)")
     columns.add_argument("--source", metavar="COLUMN", help="of the texts to translate (source)")
     columns.add_argument("--target", metavar="COLUMN", help="of their translations (target)")
@@ -71,26 +80,38 @@ def column_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
     from seqpipe.cli._overrides import parse_overrides
 
-    settings = parse_overrides(overrides)
+    how: dict[str, Any] = {
+        "output": args.output,
+        "columns": columns_of(args),
+        "init_from": args.init_from,
+        "overrides": {**_shortcuts(args), **parse_overrides(overrides)},
+        "resume": args.resume,
+        "overwrite": args.overwrite,
+    }
+    if args.folds is None and args.sizes is None:
+        with reporting() as watcher:
+            return _speak(train(args.what, args.data, watcher=watcher, **how))
+    from seqpipe.cli._folds_told import sizes_in, speak
+    from seqpipe.cli.folds import train_folds
+
+    how |= {"folds": args.folds or 0, "sizes": sizes_in(args.sizes)}
     with reporting() as watcher:
-        trained = train(
-            args.what,
-            args.data,
-            output=args.output,
-            columns=columns_of(args),
-            init_from=args.init_from,
-            overrides={**_shortcuts(args), **settings},
-            resume=args.resume,
-            overwrite=args.overwrite,
-            watcher=watcher,
-        )
-    return _speak(trained)
+        return speak(train_folds(args.what, args.data, watcher=watcher, **how), args.output)
 
 
 def columns_of(args: argparse.Namespace) -> dict[str, Any]:
     names = ("text", "label", "tokens", "source", "target", "split", "dev", "dev_split", "limit")
     found = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return found if args.join is None else {**found, "join": args.join.replace(r"\n", "\n")}
+    if args.labels is not None:
+        found["labels"] = names_in(args.labels)
+    if args.join is not None:
+        found["join"] = args.join.replace(r"\n", "\n")
+    return found
+
+
+def names_in(words: str) -> list[str]:
+    """`bad,good`."""
+    return [word.strip() for word in words.split(",")]
 
 
 def _shortcuts(args: argparse.Namespace) -> dict[str, Any]:
@@ -128,20 +149,14 @@ def train(
 ) -> Trained:
     """Trains into `output`: model-best, model-last and log.jsonl.
 
-    `columns` may name `text`, `label` or `tokens`, `source` and `target`, `join`, `split`,
-    `dev`, `dev_split` and `limit`; `overrides` are settings of the config by their dotted names;
-    `init_from` names a pipeline with a trained generator, which the encoder begins as.
+    `columns` may name `text`, `label`, `labels` or `tokens`, `source` and `target`, `join`,
+    `split`, `dev`, `dev_split` and `limit`; `overrides` are settings of the config by their dotted
+    names; `init_from` names a pipeline with a trained generator, which the encoder begins as.
     """
     from seqpipe.cli._config import config_for
     from seqpipe.cli._run import Run
 
-    if what not in STAGES and not what.endswith(".cfg"):
-        raise UsageError(f"{what!r} is neither a stage ({', '.join(STAGES)}) nor a .cfg file.")
-    if what in STAGES and data is None:
-        raise UsageError(f"Name the data to train {what} on, for instance a folder or a file.")
-    if columns and data is None:
-        option = f"--{next(iter(columns)).replace('_', '-')}"
-        raise UsageError(f"{option} is said of the data: name that as well, after {what}.")
+    check_asked(what, data, columns or {})
     run = Run(Path(output))
     run.claim(resume=resume, overwrite=overwrite)
     config = config_for(
@@ -150,10 +165,23 @@ def train(
     return run.train(config, watcher or Silent())
 
 
+def check_asked(what: str, data: str | None, columns: Mapping[str, Any]) -> None:
+    """Whether it makes sense, as far as that shows before anything is read."""
+    if what not in STAGES and not what.endswith(".cfg"):
+        raise UsageError(f"{what!r} is neither a stage ({', '.join(STAGES)}) nor a .cfg file.")
+    if what in STAGES and data is None:
+        raise UsageError(f"Name the data to train {what} on, for instance a folder or a file.")
+    if columns and data is None:
+        option = f"--{next(iter(columns)).replace('_', '-')}"
+        raise UsageError(f"{option} is said of the data: name that as well, after {what}.")
+
+
 class Silent:
     """Nobody watches, and the run goes to its end."""
 
     stopping = False
+
+    def entered(self, run: str) -> None: ...
 
     def begin(self, total: int, done: int) -> None: ...
 
@@ -169,9 +197,13 @@ class Reporter(Silent):
         self.stopping = False
         self._bar: Any = None
 
+    def entered(self, run: str) -> None:
+        print(f"{run}:", file=sys.stderr, flush=True)
+
     def begin(self, total: int, done: int) -> None:
         from tqdm import tqdm
 
+        self.close()
         self._bar = tqdm(
             total=total, initial=done, unit="step", disable=None, dynamic_ncols=True, leave=False
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seqpipe.errors import SettingError
 from seqpipe.text.batches import shuffled
+from seqpipe.text.oversampling import Oversampling
 from seqpipe.text.rows import Rows
 
 # In a doc's user data, where its text goes on in the next doc.
@@ -38,7 +39,7 @@ class Course(Protocol):
 
 
 class Buckets:
-    """Whole rows, those of like length together."""
+    """Whole rows, those of like length together; each once, or as often as `drawn` says."""
 
     def __init__(
         self,
@@ -49,12 +50,14 @@ class Buckets:
         side_by_side: int,
         budget: int,
         seed: int,
+        drawn: Oversampling | None = None,
     ) -> None:
-        self._rows, self._answers, self._lengths = rows, answers, lengths
+        self._rows, self._answers, self._lengths, self._drawn = rows, answers, lengths, drawn
         self._how: Any = {"rows": side_by_side, "budget": budget, "seed": seed}
 
     def parts(self, epoch: int) -> Sequence[Part]:
-        every = shuffled(self._lengths, epoch=epoch, **self._how)
+        at = self._drawn.rows(epoch) if self._drawn else np.arange(len(self._lengths))
+        every = (at[places] for places in shuffled(self._lengths[at], epoch=epoch, **self._how))
         return [Part(rows, self._lengths[rows]) for rows in every]
 
     def take(self, part: Part) -> Taught:

@@ -25,6 +25,16 @@ def calibration_error(confidences: NDArray[Any], right: NDArray[Any], *, bins: i
     return float(np.abs(sure - hits).sum() / max(1, sizes.sum()))
 
 
+def cross_entropy(said: NDArray[Any], gold: NDArray[Any]) -> float | None:
+    """In nats, of probabilities (N, C), over the rows that tell anything."""
+    told = np.nansum(gold, axis=1) > 0
+    if not told.any():
+        return None
+    gold = np.nan_to_num(gold[told])
+    gold = gold / gold.sum(axis=1, keepdims=True)
+    return float(-(gold * np.log(np.clip(said[told], 1e-7, 1.0))).sum(axis=1).mean())
+
+
 @dataclass(slots=True)
 class SpanCounts:
     """Spans that two sides share, of how many on each."""
