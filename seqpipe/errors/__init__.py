@@ -56,38 +56,28 @@ Each takes facts and writes its own sentence: what was given, what is allowed, w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 
-
-def listed(names: Iterable[str], *, most: int = 12) -> str:
-    """`a, b and c`, shortened when there are many."""
-    names = list(names)
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    if len(names) < 2:
-        return "".join(names) or "nothing"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """` Did you mean …?` when something looks alike, else nothing."""
-    close = get_close_matches(name, names, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
-
-
-def reason_of(error: BaseException) -> str:
-    """The one line of a foreign error that says most, without its full stop."""
-    for found in getattr(error, "errors", None) or []:  # of a config that does not fit
-        place = " -> ".join(str(part) for part in found.get("loc", ()))
-        return f"{place}: {found.get('msg', '')}".rstrip(".")
-    said = getattr(error, "desc", None) or str(error)  # confection's message begins with a title
-    lines = (line.strip() for line in said.splitlines())
-    return next((line for line in lines if line), type(error).__name__).rstrip(".")
-
-
-class SeqpipeError(Exception):
-    """The root: catch it to catch all that seqpipe raises on purpose."""
+from seqpipe.errors.jobs import (
+    DocumentsFailed as DocumentsFailed,
+    FailuresTooMany as FailuresTooMany,
+    JobChanged as JobChanged,
+    JobError as JobError,
+    JobUnfit as JobUnfit,
+    ScoreMissing as ScoreMissing,
+    SpaceUnfit as SpaceUnfit,
+    StudyError as StudyError,
+    TrialsDie as TrialsDie,
+    TrialsFruitless as TrialsFruitless,
+    WorkerFailed as WorkerFailed,
+    WorkersDie as WorkersDie,
+)
+from seqpipe.errors.root import (
+    SeqpipeError as SeqpipeError,
+    listed as listed,
+    nearest as nearest,
+    reason_of as reason_of,
+)
 
 
 class CodecError(SeqpipeError):
@@ -328,81 +318,6 @@ class OutputInUse(SeqpipeError):
 class OutputRefused(SeqpipeError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path} cannot be the output: {reason}.")
-
-
-class JobError(SeqpipeError):
-    """A job of annotation that does not go on, or not as asked; what is done is kept."""
-
-
-class JobChanged(JobError):
-    def __init__(self, place: object, differences: Iterable[str]) -> None:
-        super().__init__(
-            f"The job in {place} was begun otherwise: {listed(differences)}. Put that back, or "
-            "begin anew with --overwrite."
-        )
-
-
-class JobUnfit(JobError):
-    def __init__(self, place: object, reason: str) -> None:
-        super().__init__(f"The job in {place} cannot go on like this: {reason}.")
-
-
-class WorkerFailed(JobError):
-    """What a worker said before it gave up."""
-
-
-class WorkersDie(JobError):
-    def __init__(self, first: int, until: int, how: str) -> None:
-        super().__init__(
-            f"No worker survives the rows {first} to {until} of the input ({how}), and no single "
-            "row is to blame. What is done is kept; --resume goes on, with fewer workers or less "
-            "--memory it may come further."
-        )
-
-
-class FailuresTooMany(JobError):
-    def __init__(self, output: object, failed: int, most: int, first: str) -> None:
-        super().__init__(
-            f"{failed:,} documents have failed, and --max-failures is {most:,} (the first: "
-            f"{first}). What is done is kept in {output}; --resume goes on."
-        )
-
-
-class DocumentsFailed(JobError):
-    def __init__(self, output: object, failed: int, documents: int, first: str) -> None:
-        super().__init__(
-            f"{failed:,} of {documents:,} documents could not be annotated (the first: {first}); "
-            f"each has its reason in {output}."
-        )
-
-
-class StudyError(SeqpipeError):
-    """A search for settings that does not begin, or comes to nothing; what is tried is kept."""
-
-
-class SpaceUnfit(StudyError):
-    def __init__(self, setting: str, reason: str) -> None:
-        super().__init__(f"{setting} cannot be varied: {reason}.")
-
-
-class ScoreMissing(StudyError):
-    def __init__(self, score: str, scores: Sequence[str]) -> None:
-        super().__init__(
-            f"A run has no score {score!r}: it has {listed(scores)}.{nearest(score, scores)}"
-        )
-
-
-class TrialsFruitless(StudyError):
-    def __init__(self, output: object, reason: str) -> None:
-        super().__init__(f"No trial in {output} has come to its end: {reason}.")
-
-
-class TrialsDie(StudyError):
-    def __init__(self, output: object, how: str) -> None:
-        super().__init__(
-            f"A worker {how}. What was tried is kept in {output}; --resume goes on, perhaps with "
-            "fewer workers."
-        )
 
 
 class ExtraMissing(SeqpipeError):
