@@ -42,8 +42,11 @@ def test_workers_give_the_bytes_of_one_and_survive_their_deaths(
     done = annotate(model, rows, tmp_path / "two", part_rows=4, workers=2, code=CODE, watch=watch)
     assert (done.documents, done.failed, done.replaced, seen[-1]) == (20, 1, 1, 1)
     annotate(model, rows, tmp_path / "one", part_rows=4)
-    for name in ["failed.jsonl", *(f"parts/part-0000{i}.jsonl" for i in range(5))]:
+    for name in (f"parts/part-0000{i}.jsonl" for i in range(5)):
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    (two,), (one,) = (read_lines(tmp_path / name / "failed.jsonl") for name in ("two", "one"))
+    # A traceback tells where modules lie, as each process sees it.
+    assert {**two, "traceback": ""} == {**one, "traceback": ""}
 
 
 def test_a_document_that_kills_each_worker_is_given_up(model: Path, tmp_path: Path) -> None:
