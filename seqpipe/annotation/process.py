@@ -16,6 +16,10 @@ from seqpipe.errors import WorkerFailed, WorkersDie
 
 _TRIES = 2  # times that a part may kill its worker before the row is looked for that does it
 _DEATHS = 8  # times in all, after which no row is to blame
+# Modules come from where ours do: with -m those of the current folder would go before.
+_BEGIN = (
+    "import sys; sys.path[:] = sys.argv[1:]; from seqpipe.annotation.worker import main; main()"
+)
 _STARTS = 3  # times that one may die before it has begun
 
 
@@ -24,7 +28,7 @@ class Process:
 
     def __init__(self, recipe: Recipe) -> None:
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "seqpipe.annotation.worker"],
+            [sys.executable, "-c", _BEGIN, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_surroundings(),
@@ -146,6 +150,6 @@ class Member:
 
 
 def _surroundings() -> Mapping[str, str]:
-    """What a worker inherits: the places of modules, and one thread for whatever computes."""
+    """What a worker inherits, and one thread for whatever computes."""
     single = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return {**single, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return {**single, **os.environ}

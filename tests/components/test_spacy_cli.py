@@ -231,4 +231,4 @@ def test_assemble(home: Path, tmp_path: Path) -> None:
 
 def test_find_function_knows_ours() -> None:
     said = spacy_says("find-function", "seqpipe.Classifier.v1", "-r", "architectures")
-    assert "sentiment.py" in said
+    assert "_classifier.py" in said
