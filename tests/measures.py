@@ -19,7 +19,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.util import minibatch
 
 from seqpipe.annotation.annotator import Annotator, Found
-from seqpipe.annotation.formats import FORMATS, Encoded, Format, columns_of
+from seqpipe.annotation.formats import FORMATS, Encoded, Format, Layout, columns_of
 from seqpipe.annotation.rows import Row, rows_of
 from seqpipe.corpora.conllu import read_rows
 from seqpipe.errors import NotInitialized
@@ -121,9 +121,7 @@ def length_of(found: Found) -> Any:
 
 def make_format(name: str, given: Sequence[Row], run: Annotator) -> Format:
     """One that knows the columns of these rows."""
-    return FORMATS[name](
-        columns=run.columns, found=run.schema(), schema=columns_of(given), nlp=run._nlp
-    )
+    return FORMATS[name](Layout(run.columns, run.schema(), columns_of(given), run._nlp))
 
 
 def encoded(name: str, given: Sequence[Row], *, nlp: Language | None = None) -> Encoded:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from seqpipe.annotation.formats import Format
@@ -30,6 +31,7 @@ class Progress:
     kept: int = 0  # documents of earlier runs
     weight: int = 0  # bytes of rows that this run has done
     replaced: int = 0  # workers that have died
+    first_failure: str = ""  # of this run
 
     @property
     def expected(self) -> int | None:
@@ -38,6 +40,22 @@ class Progress:
             return self.total
         done = self.tally.documents - self.kept
         return max(self.tally.documents, round(done * self.size / self.weight))
+
+    def note(self, done: Done, tally: Tally | None = None) -> None:
+        """A part is done; `tally` is that of the whole, where not all of the part is new."""
+        if tally is None:
+            self.tally.add(done.tally)
+        else:
+            self.tally = tally
+        self.weight += done.weight
+        if done.failures and not self.first_failure:
+            self.first_failure = done.failures[0].error
+
+    def check(self, max_failures: int | None, output: Path | None = None) -> None:
+        """Ends a job in which too much has failed; what is in `output` stays there."""
+        failed = self.tally.failed
+        if max_failures is not None and failed > max_failures:
+            raise FailuresTooMany(failed, max_failures, self.first_failure, output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,20 @@ class Summary:
     stages: Mapping[str, float]  # seconds of work in each, of all workers and runs
     replaced: int  # workers that died in this run
     job: Mapping[str, Any]  # the model, the input, options and versions
+
+    @classmethod
+    def of(cls, tally: Tally, *, seconds: float, words: int, **others: Any) -> Summary:
+        """From what became of all documents; the `words` of this run took the `seconds`."""
+        return cls(
+            documents=tally.documents,
+            words=tally.words,
+            empty=tally.empty,
+            failed=tally.failed,
+            seconds=seconds,
+            words_per_second=words / max(seconds, 1e-9),
+            stages=tally.seconds,
+            **others,
+        )
 
 
 class Job:
@@ -76,7 +108,6 @@ class Job:
         self.progress = Progress(tally, kept=tally.documents)
         self._words = tally.words  # of earlier runs
         self._begun = time.perf_counter()
-        self._reason = ""
 
     def run(self, engine: Engine, feed: Feed, recipe: Recipe) -> Summary:
         """Every part that is still open; then all of them are one output."""
@@ -93,17 +124,9 @@ class Job:
         with self._explained():
             self.place.keep(done, failed_before=before is not None)
             self.journal.note(done)
-        if before is None:
-            self.progress.tally.add(done.tally)
-        else:
-            self.progress.tally = self.journal.tally()
-        self.progress.weight += done.weight
+        self.progress.note(done, None if before is None else self.journal.tally())
         self.watch(self.progress)
-        if done.failures and not self._reason:
-            self._reason = done.failures[0].error
-        failed = self.progress.tally.failed
-        if self.max_failures is not None and failed > self.max_failures:
-            raise FailuresTooMany(self.place.output, failed, self.max_failures, self._reason)
+        self.progress.check(self.max_failures, self.place.output)
 
     def end(self) -> Summary:
         parts = len(self.journal.entries)
@@ -121,17 +144,13 @@ class Job:
         return summary
 
     def summary(self) -> Summary:
-        tally, seconds = self.journal.tally(), time.perf_counter() - self._begun
-        return Summary(
-            documents=tally.documents,
-            words=tally.words,
-            empty=tally.empty,
-            failed=tally.failed,
+        tally = self.journal.tally()
+        return Summary.of(
+            tally,
             parts=len(self.journal.entries),
             first_failure=self.place.first_failure() if tally.failed else "",
-            seconds=seconds,
-            words_per_second=(tally.words - self._words) / max(seconds, 1e-9),
-            stages=tally.seconds,
+            seconds=time.perf_counter() - self._begun,
+            words=tally.words - self._words,
             replaced=self.progress.replaced,
             job=self.facts,
         )

@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from seqpipe.annotation.formats import FORMATS, Format
+from seqpipe.annotation.formats.values import json_line
 from seqpipe.annotation.journal import JOB, JOURNAL
 from seqpipe.annotation.work import Done
 from seqpipe.errors import OutputInUse, OutputRefused, UsageError, listed
@@ -94,7 +94,9 @@ class Place:
         """A part and its failures on the disk; what is there already is replaced."""
         if done.failures or failed_before:
             with written(self.failures(done.part)) as beside:
-                lines = (_line({"part": done.part, **asdict(failure)}) for failure in done.failures)
+                lines = (
+                    json_line({"part": done.part, **asdict(failure)}) for failure in done.failures
+                )
                 beside.write_bytes(b"".join(lines))
         with written(self.part(done.part)) as beside:
             beside.write_bytes(done.body)
@@ -143,10 +145,3 @@ def _lines(files: Iterable[Path]) -> Iterator[bytes]:
 
 def _part_of(line: bytes) -> int:
     return int(json.loads(line)["part"])
-
-
-def _line(facts: dict[str, Any]) -> bytes:
-    return (
-        json.dumps(facts, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
-        + b"\n"
-    )

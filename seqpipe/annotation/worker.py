@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from seqpipe.annotation.annotator import Annotator, Found
-from seqpipe.annotation.formats import FORMATS, schema_from
+from seqpipe.annotation.formats import FORMATS, Layout, schema_from
 from seqpipe.annotation.frames import Frame, frame_of_done, receive, send, task_of
 from seqpipe.annotation.rows import Row, rows_of
 from seqpipe.annotation.work import Done, Failure, Recipe, Task
@@ -40,10 +40,12 @@ class Worker:
             keep_docs=kind.keeps_docs,
         )
         self.format = kind(
-            columns=self.annotator.columns,
-            found=self.annotator.schema(),
-            schema=schema_from(recipe.columns) if recipe.columns else None,
-            nlp=nlp,
+            Layout(
+                columns=self.annotator.columns,
+                found=self.annotator.schema(),
+                schema=schema_from(recipe.columns) if recipe.columns else None,
+                nlp=nlp,
+            )
         )
 
     def do(self, task: Task) -> Done:

@@ -38,10 +38,11 @@ class WorkersDie(JobError):
 
 
 class FailuresTooMany(JobError):
-    def __init__(self, output: object, failed: int, most: int, first: str) -> None:
+    def __init__(self, failed: int, most: int, first: str, output: object = None) -> None:
+        kept = f"is kept in {output}; --resume goes on" if output else "has been written"
         super().__init__(
             f"{failed:,} documents have failed, and --max-failures is {most:,} (the first: "
-            f"{first}). What is done is kept in {output}; --resume goes on."
+            f"{first}). What is done {kept}."
         )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from measures import annotator, encoded
 
 from seqpipe.annotation.annotator import Annotator
-from seqpipe.annotation.formats import FORMATS, columns_of, schema_from, schema_text
+from seqpipe.annotation.formats import FORMATS, Layout, columns_of, schema_from, schema_text
 from seqpipe.annotation.formats.format import Format
 from seqpipe.annotation.rows import Row, row_of
 
@@ -41,7 +41,7 @@ KNOWN = columns_of(ROWS)
 @cache
 def format_of(name: str) -> Format:
     run = annotators()[FORMATS[name].keeps_docs]
-    return FORMATS[name](columns=run.columns, found=run.schema(), schema=KNOWN, nlp=run._nlp)
+    return FORMATS[name](Layout(run.columns, run.schema(), KNOWN, run._nlp))
 
 
 def body_of(name: str, rows: Sequence[Row]) -> bytes:

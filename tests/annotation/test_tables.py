@@ -14,7 +14,7 @@ import pytest
 from measures import annotator, encoded, measuring, rows
 
 from seqpipe.annotation.annotator import Annotator
-from seqpipe.annotation.formats import FORMATS, Encoded, columns_of
+from seqpipe.annotation.formats import FORMATS, Encoded, Layout, columns_of
 from seqpipe.annotation.rows import Row, row_of, rows_of
 
 ODD = {
@@ -76,9 +76,7 @@ def test_a_row_with_another_column_is_refused() -> None:
     given = made({"text": "a", "n": 1}, {"text": "b", "m": 2}, {"text": "c"})
     for name in ("csv", "parquet"):
         run = annotator()
-        format = FORMATS[name](
-            columns=run.columns, found=run.schema(), schema=columns_of(given[:1]), nlp=run._nlp
-        )
+        format = FORMATS[name](Layout(run.columns, run.schema(), columns_of(given[:1]), run._nlp))
         found = format.encode(run(given))
         (failure,) = found.failures
         assert failure.row == 1 and failure.stage == "output"
@@ -92,9 +90,7 @@ def table_of(found: Encoded) -> pa.Table:
 def parquet(table: pa.Table) -> pa.Table:
     given, run = read(table), annotator()
     schema = columns_of(given, table.schema)
-    format = FORMATS["parquet"](
-        columns=run.columns, found=run.schema(), schema=schema, nlp=run._nlp
-    )
+    format = FORMATS["parquet"](Layout(run.columns, run.schema(), schema, run._nlp))
     return table_of(format.encode(run(given)))
 
 
@@ -132,9 +128,7 @@ def test_parquet_of_rows_where_nothing_is_found() -> None:
 def test_parquet_refuses_a_row_of_another_kind(first: object, strange: object) -> None:
     given = made(*({"text": "a", "v": value} for value in (first, strange, None)))
     run = Annotator(measuring(), fields={})
-    format = FORMATS["parquet"](
-        columns=run.columns, found=run.schema(), schema=columns_of(given[:1]), nlp=run._nlp
-    )
+    format = FORMATS["parquet"](Layout(run.columns, run.schema(), columns_of(given[:1]), run._nlp))
     found = format.encode(run(given))
     (failure,) = found.failures
     assert failure.row == 1 and failure.stage == "output" and "jsonl takes it" in failure.error

@@ -6,11 +6,11 @@ from seqpipe.annotation.formats.columns import columns_of, schema_from, schema_t
 from seqpipe.annotation.formats.conllu import Conllu, ConlluZipped
 from seqpipe.annotation.formats.csv import Csv, CsvZipped
 from seqpipe.annotation.formats.docbin import DocBins
-from seqpipe.annotation.formats.format import Encoded, Format
+from seqpipe.annotation.formats.format import Encoded, Format, Layout
 from seqpipe.annotation.formats.jsonl import JsonLines, JsonLinesZipped
 from seqpipe.annotation.formats.parquet import Parquet
 
-__all__ = ["FORMATS", "Encoded", "Format", "columns_of", "schema_from", "schema_text"]
+__all__ = ["FORMATS", "Encoded", "Format", "Layout", "columns_of", "schema_from", "schema_text"]
 
 _KINDS: tuple[type[Format], ...] = (
     JsonLines,

@@ -6,19 +6,15 @@ The format: https://universaldependencies.org/format.html
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from seqpipe.annotation.formats.format import Encoded
+from seqpipe.annotation.formats.format import Encoded, Layout, appended
 from seqpipe.annotation.formats.gzipped import Gzipped
 from seqpipe.annotation.formats.values import cell_of
 
 if TYPE_CHECKING:
-    from spacy.language import Language
     from spacy.tokens import Doc, Token
 
     from seqpipe.annotation.annotator import Found
@@ -36,16 +32,9 @@ class Conllu:
     keeps_docs = True
     needs_columns = False
 
-    def __init__(
-        self,
-        *,
-        columns: Mapping[str, str],
-        found: pa.Schema,
-        schema: pa.Schema | None,
-        nlp: Language,
-    ) -> None:
-        *fields, _ = columns
-        self._told = {i: columns[name] for i, name in enumerate(fields) if name not in _OWN}
+    def __init__(self, layout: Layout) -> None:
+        *fields, _ = layout.columns
+        self._told = {i: layout.columns[name] for i, name in enumerate(fields) if name not in _OWN}
 
     def encode(self, found: Iterable[Found]) -> Encoded:
         lines: list[str] = []
@@ -93,10 +82,7 @@ class Conllu:
         return b"".join(docs[number] for number in sorted(docs))
 
     def join(self, parts: Sequence[Path], file: Path) -> None:
-        with file.open("wb") as whole:
-            for part in parts:
-                with part.open("rb") as piece:
-                    shutil.copyfileobj(piece, whole)
+        appended(parts, file)
 
 
 class ConlluZipped(Gzipped, Conllu):

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqpipe.annotation.formats.format import Encoded, refused, unknown
+from seqpipe.annotation.formats.format import Encoded, Layout, appended, refused, unknown
 from seqpipe.annotation.formats.gzipped import Gzipped, compressed
 from seqpipe.annotation.formats.values import cell_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from spacy.language import Language
-
     from seqpipe.annotation.annotator import Found
 
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
@@ -30,18 +26,11 @@ class Csv:
     keeps_docs = False
     needs_columns = True
 
-    def __init__(
-        self,
-        *,
-        columns: Mapping[str, str],
-        found: pa.Schema,
-        schema: pa.Schema | None,
-        nlp: Language,
-    ) -> None:
-        self._given = list(schema.names) if schema is not None else []
+    def __init__(self, layout: Layout) -> None:
+        self._given = list(layout.schema.names) if layout.schema is not None else []
         self._known = frozenset(self._given)
-        self._found = len(columns)
-        self._header = _line([*self._given, *columns.values()])
+        self._found = len(layout.columns)
+        self._header = _line([*self._given, *layout.columns.values()])
 
     def encode(self, found: Iterable[Found]) -> Encoded:
         lines, failures = [self._header], []
@@ -66,11 +55,7 @@ class Csv:
         return self._header + b"".join(rows[number] for number in sorted(rows))
 
     def join(self, parts: Sequence[Path], file: Path) -> None:
-        with file.open("wb") as whole:
-            for at, part in enumerate(parts):
-                with part.open("rb") as piece:
-                    piece.seek(len(self._header) if at else 0)
-                    shutil.copyfileobj(piece, whole)
+        appended(parts, file, heading=len(self._header))
 
 
 class CsvZipped(Gzipped, Csv):

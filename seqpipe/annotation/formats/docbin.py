@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import srsly
 from spacy.attrs import IDS  # type: ignore[import-not-found]  # compiled
 
-from seqpipe.annotation.formats.format import Encoded, refused
+from seqpipe.annotation.formats.format import Encoded, Layout, refused
 from seqpipe.annotation.formats.values import plain_of
 from seqpipe.errors import reason_of
 
 if TYPE_CHECKING:
-    from spacy.language import Language
     from spacy.tokens import Doc, DocBin, Span
 
     from seqpipe.annotation.annotator import Found
@@ -39,16 +37,10 @@ class DocBins:
     keeps_docs = True
     needs_columns = False
 
-    def __init__(
-        self,
-        *,
-        columns: Mapping[str, str],
-        found: pa.Schema,
-        schema: pa.Schema | None,
-        nlp: Language,
-    ) -> None:
+    def __init__(self, layout: Layout) -> None:
         from spacy.tokens.doc import DOCBIN_ALL_ATTRS
 
+        nlp = layout.nlp
         assigns = {place for name in nlp.pipe_names for place in nlp.get_pipe_meta(name).assigns}
         parsed = not assigns.isdisjoint(["token.dep", "token.head"])
         plain = [name for name in DOCBIN_ALL_ATTRS if name not in (*_TREE, _STARTS)]

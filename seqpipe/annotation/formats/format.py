@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,16 @@ class Encoded:
     failures: list[Failure] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a format may know of its rows before the first of them."""
+
+    columns: Mapping[str, str]  # field -> its column, `error` among them
+    found: pa.Schema  # of what is found
+    schema: pa.Schema | None  # of the columns of the input, where the format needs them
+    nlp: Language
+
+
 class Format(Protocol):
     """Same rows, same bytes."""
 
@@ -35,14 +46,7 @@ class Format(Protocol):
     keeps_docs: bool  # whether it wants the docs, not only what was found in them
     needs_columns: bool  # whether it wants to know the columns of all rows beforehand
 
-    def __init__(
-        self,
-        *,
-        columns: Mapping[str, str],  # field -> its column, `error` among them
-        found: pa.Schema,  # of what is found
-        schema: pa.Schema | None,  # of the columns of the input, where it needs them
-        nlp: Language,
-    ) -> None: ...
+    def __init__(self, layout: Layout) -> None: ...
 
     def encode(self, found: Iterable[Found]) -> Encoded: ...
 
@@ -53,6 +57,15 @@ class Format(Protocol):
     def join(self, parts: Sequence[Path], file: Path) -> None:
         """Makes one file of many, a part at a time."""
         ...
+
+
+def appended(parts: Sequence[Path], file: Path, *, heading: int = 0) -> None:
+    """One part behind the other; of all but the first without so many bytes of heading."""
+    with file.open("wb") as whole:
+        for at, part in enumerate(parts):
+            with part.open("rb") as piece:
+                piece.seek(heading if at else 0)
+                shutil.copyfileobj(piece, whole)
 
 
 def refused(found: Found, reason: str) -> Found:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqpipe.annotation.formats.format import Encoded
+from seqpipe.annotation.formats.format import Encoded, Layout, appended
 from seqpipe.annotation.formats.gzipped import Gzipped
 from seqpipe.annotation.formats.values import json_line
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from spacy.language import Language
-
     from seqpipe.annotation.annotator import Found
 
 
@@ -25,15 +21,8 @@ class JsonLines:
     keeps_docs = False
     needs_columns = False
 
-    def __init__(
-        self,
-        *,
-        columns: Mapping[str, str],
-        found: pa.Schema,
-        schema: pa.Schema | None,
-        nlp: Language,
-    ) -> None:
-        *self._columns, self._error = columns.values()
+    def __init__(self, layout: Layout) -> None:
+        *self._columns, self._error = layout.columns.values()
 
     def encode(self, found: Iterable[Found]) -> Encoded:
         lines, failures = [], []
@@ -56,10 +45,7 @@ class JsonLines:
         return b"".join(lines[number] + b"\n" for number in sorted(lines))
 
     def join(self, parts: Sequence[Path], file: Path) -> None:
-        with file.open("wb") as whole:
-            for part in parts:
-                with part.open("rb") as piece:
-                    shutil.copyfileobj(piece, whole)
+        appended(parts, file)
 
 
 class JsonLinesZipped(Gzipped, JsonLines):

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seqpipe.annotation.formats.format import Encoded, refused, unknown
+from seqpipe.annotation.formats.format import Encoded, Layout, refused, unknown
 from seqpipe.errors import reason_of
 from seqpipe.text.units import well_formed
 
 if TYPE_CHECKING:
-    from spacy.language import Language
-
     from seqpipe.annotation.annotator import Found
     from seqpipe.annotation.work import Failure
 
@@ -41,17 +39,10 @@ class Parquet:
     keeps_docs = False
     needs_columns = True
 
-    def __init__(
-        self,
-        *,
-        columns: Mapping[str, str],
-        found: pa.Schema,
-        schema: pa.Schema | None,
-        nlp: Language,
-    ) -> None:
-        self._given = pa.schema([]) if schema is None else schema
-        self._found = found
-        self._schema = pa.schema([*self._given, *found], metadata=self._given.metadata)
+    def __init__(self, layout: Layout) -> None:
+        self._given = pa.schema([]) if layout.schema is None else layout.schema
+        self._found = layout.found
+        self._schema = pa.schema([*self._given, *layout.found], metadata=self._given.metadata)
         self._known = frozenset(self._given.names)
 
     def encode(self, found: Iterable[Found]) -> Encoded:
