@@ -371,7 +371,8 @@ class Generator(Stage):
                     ids, wanted = (x[:, at : at + self.window] for x in (batch.ids, targets))
                     ids, wanted = ids.to(net.device), wanted.to(net.device)
                     loss, extra, carry = net.loss(ids, wanted, carry)
-                    learner.accumulate(loss + extra, answers := int((wanted >= 0).sum()))
+                    answers = int((wanted >= 0).sum())
+                    learner.accumulate(loss, answers, besides=extra)
                     total, count = total + float(loss.detach()), count + answers
                 self._carry = carry
         return total / max(count, 1)

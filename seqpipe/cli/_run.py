@@ -40,6 +40,7 @@ from seqpipe.text.course import Course
 from seqpipe.text.rows import Rows, RowsWriter
 from seqpipe.train.checkpoint import load_checkpoint
 from seqpipe.train.loop import Loop, Plan, Validation, Watcher
+from seqpipe.train.team import ALONE, Team
 from seqpipe.train.tuning import Tuning
 
 _AT_ONCE = 1000  # examples held while encoding
@@ -86,8 +87,9 @@ class Trained:
 
 
 class Run:
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, team: Team = ALONE) -> None:
         self.output = output
+        self.team = team
         self.log = output / "log.jsonl"
         self.folder = output / "run"
         self.facts = output / "run.json"
@@ -99,6 +101,9 @@ class Run:
 
     def claim(self, *, resume: bool, overwrite: bool) -> None:
         """Makes sure that the folder is ours to write to."""
+        self._resumed = resume
+        if not self.team.leads:
+            return
         if self.output.exists() and not self.output.is_dir():
             raise OutputInUse(self.output, "a folder")
         used = self.output.is_dir() and any(self.output.iterdir())
@@ -106,7 +111,6 @@ class Run:
         if used and not (ours and (resume or overwrite)):
             ways = "--overwrite or --resume" if ours else "another one: it holds no run of seqpipe"
             raise OutputInUse(self.output, ways)
-        self._resumed = resume
         self.output.mkdir(parents=True, exist_ok=True)
         for path in (*self._models(), self.facts, self.log):
             sweep(path)
@@ -115,17 +119,23 @@ class Run:
         """Begins, or goes on, and tells how it ended."""
         facts = None
         if self._resumed and self.facts.exists():
-            facts = json.loads(self.facts.read_text(encoding="utf-8"))
+            facts = self._read_facts()
             compare(self.output, facts["config"], _plain(config))
             if "finished" in facts:
                 done = facts["finished"]
                 return self._trained(done["step"], done["scores"], stopped=False)
-        if facts is None or not self.start.exists():
-            facts = self._begin(config)
+            if facts["processes"] != self.team.size:
+                told = f"it was begun by {facts['processes']} processes and not {self.team.size}"
+                raise CheckpointError(self.output, told)
+        begun = facts is not None and self.start.exists()
+        self.team.wait()  # nothing is changed while another still looks
+        if not begun and self.team.leads:
+            self._begin(config)
+        self.team.wait()
         with _threads(_own(config)["threads"]):
-            return self._sit(facts, watcher)
+            return self._sit(self._read_facts(), watcher)
 
-    def _begin(self, config: Config) -> dict[str, Any]:
+    def _begin(self, config: Config) -> None:
         """What an earlier run has left goes only when the new one is ready to take its place."""
         if self.folder.exists():
             shutil.rmtree(self.folder)
@@ -138,12 +148,14 @@ class Run:
             path.unlink(missing_ok=True)
         for folder in self._models():
             shutil.rmtree(folder, ignore_errors=True)
-        facts = {"config": _plain(config)}
-        self._write_facts(facts)
-        return facts
+        self._write_facts({"config": _plain(config), "processes": self.team.size})
 
     def _models(self) -> list[Path]:
         return [self.output / "model-best", self.output / "model-last"]
+
+    def _read_facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads(self.facts.read_text(encoding="utf-8"))
+        return {"processes": 1, **facts}
 
     def _write_facts(self, facts: Mapping[str, Any]) -> None:
         with written(self.facts) as beside:
@@ -189,9 +201,14 @@ class Run:
             nlp.to_disk(beside)
 
     def _course(self, stage: Stage, plan: Plan) -> Course:
-        rows, answers = Rows.open(self.rows), Rows.open(self.answers)
+        """Its parts are for all processes together: each takes its share of every one."""
+        rows, answers, size = Rows.open(self.rows), Rows.open(self.answers), self.team.size
         return stage.course(
-            rows, answers, side_by_side=plan.rows, budget=plan.budget, seed=plan.seed
+            rows,
+            answers,
+            side_by_side=plan.rows * size,
+            budget=plan.budget * size,
+            seed=plan.seed,
         )
 
     # One sitting ----------------------------------------------------------------------------
@@ -200,10 +217,11 @@ class Run:
         nlp = spacy.load(self.start)
         config = nlp.config.interpolate()
         plan = _plan(config)
-        torch.manual_seed(plan.seed)
+        torch.manual_seed(plan.seed + self.team.rank)
         course = self._course(only_stage(nlp)[1], plan)
         steps = _steps(plan, course)
         trainee = StageTrainee(nlp, course, self.output, tuning=_tuning(config), steps=steps)
+        trainee.learner.team = self.team
         position = None
         if self.checkpoint.exists():
             position, carried = load_checkpoint(self.checkpoint, trainee.learner)
@@ -218,13 +236,15 @@ class Run:
             position=position,
         )
         ended = loop.run()
-        if loop.last is not None:
-            trainee.save("model-last", loop.last)
         best = self._best(loop)
         scores = dict(best.scores) if best else {}
-        if ended:
-            self._write_facts({**facts, "finished": {"step": loop.at.step, "scores": scores}})
-            shutil.rmtree(self.folder)
+        if self.team.leads:
+            if loop.last is not None:
+                trainee.save("model-last", loop.last)
+            if ended:
+                self._write_facts({**facts, "finished": {"step": loop.at.step, "scores": scores}})
+                shutil.rmtree(self.folder)
+        self.team.wait()
         return self._trained(loop.at.step, scores, stopped=not ended)
 
     def _trained(self, step: int, scores: Mapping[str, Any], *, stopped: bool) -> Trained:

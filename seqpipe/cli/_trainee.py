@@ -69,7 +69,7 @@ class StageTrainee:
             training["score_weights"],
         )
         rate = training["dropout"]
-        self._dropout = repeat(rate) if isinstance(rate, float) else iter(rate)
+        self._dropout = repeat(rate) if isinstance(rate, int | float) else iter(rate)
         self._drop = next(self._dropout)
         self._dev = self._examples(config, training["dev_corpus"])
         self._encoded = Rows.of(self.stage.encode([eg.predicted for eg in self._dev]))
@@ -94,10 +94,10 @@ class StageTrainee:
     def parts(self, epoch: int) -> Sequence[Part]:
         return self._course.parts(epoch)
 
-    def learn(self, part: Part) -> float:
+    def learn(self, part: Part) -> None:
         rows, answers = self._course.take(part)
         lessons = Lessons(rows, answers, part.follows)
-        return self.stage.learn(lessons, drop=self._drop, buckets=whole_bucket(part.at))
+        self.stage.learn(lessons, drop=self._drop, buckets=whole_bucket(part.at))
 
     def carried(self) -> Mapping[str, Tensor]:
         return self.stage.carried()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,7 +91,10 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
     }
     if args.folds is None and args.sizes is None:
         with reporting() as watcher:
-            return _speak(train(args.what, args.data, watcher=watcher, **how))
+            trained = train(args.what, args.data, watcher=watcher, **how)
+            return _speak(trained) if _leads() else 0
+    if "WORLD_SIZE" in os.environ:
+        raise UsageError("--folds and --sizes are runs of their own: begin them without torchrun.")
     from seqpipe.cli._folds_told import sizes_in, speak
     from seqpipe.cli.folds import train_folds
 
@@ -155,14 +159,16 @@ def train(
     """
     from seqpipe.cli._config import config_for
     from seqpipe.cli._run import Run
+    from seqpipe.train.team import joined
 
     check_asked(what, data, columns or {})
-    run = Run(Path(output))
-    run.claim(resume=resume, overwrite=overwrite)
-    config = config_for(
-        what, data, columns=columns or {}, overrides=overrides or {}, init_from=init_from
-    )
-    return run.train(config, watcher or Silent())
+    with joined() as team:
+        run = Run(Path(output), team)
+        run.claim(resume=resume, overwrite=overwrite)
+        config = config_for(
+            what, data, columns=columns or {}, overrides=overrides or {}, init_from=init_from
+        )
+        return run.train(config, watcher or Silent())
 
 
 def check_asked(what: str, data: str | None, columns: Mapping[str, Any]) -> None:
@@ -190,11 +196,24 @@ class Silent:
     def validated(self, validation: Validation, *, best: bool) -> None: ...
 
 
-class Reporter(Silent):
-    """A bar on a terminal, a plain line a validation elsewhere; the first Ctrl-C asks to stop."""
+class Listener(Silent):
+    """Says nothing; the first Ctrl-C asks to stop."""
+
+    stopping = False
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        """Finish the step, save, stop; asked twice, stop at once."""
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stopping = True
+
+    def close(self) -> None: ...
+
+
+class Reporter(Listener):
+    """A bar on a terminal, a plain line a validation elsewhere."""
 
     def __init__(self) -> None:
-        self.stopping = False
         self._bar: Any = None
 
     def entered(self, run: str) -> None:
@@ -211,9 +230,9 @@ class Reporter(Silent):
     def stepped(self, position: Position, words_per_second: float) -> None:
         if self._bar is None or self._bar.disable:
             return
+        loss = position.loss / max(1, position.answers)
         self._bar.set_postfix_str(
-            f"loss {position.loss / max(1, position.rows):.3f}, best {max(position.best, 0):.3f}, "
-            f"{words_per_second:,.0f} words/s",
+            f"loss {loss:.3f}, best {max(position.best, 0):.3f}, {words_per_second:,.0f} words/s",
             refresh=False,
         )
         self._bar.update()
@@ -234,17 +253,19 @@ class Reporter(Silent):
             self._bar.close()
 
     def ask(self, number: int, frame: FrameType | None) -> None:
-        """Finish the step, save, stop; asked twice, stop at once."""
-        if self.stopping:
-            raise KeyboardInterrupt
-        self.stopping = True
+        super().ask(number, frame)
         print("\nStopping after this step ...", file=sys.stderr, flush=True)
 
 
+def _leads() -> bool:
+    """Whether this is the one that talks, of processes begun by `torchrun`."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
-def reporting() -> Iterator[Reporter]:
-    """A reporter that listens to Ctrl-C and to a polite kill."""
-    reporter = Reporter()
+def reporting() -> Iterator[Listener]:
+    """Somebody who listens to Ctrl-C and to a polite kill, and who talks where one is to."""
+    reporter = Reporter() if _leads() else Listener()
     listened = {s: signal.signal(s, reporter.ask) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield reporter

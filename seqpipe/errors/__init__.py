@@ -48,6 +48,8 @@ SeqpipeError
 │   └── TrialsDie           workers that did not come back
 ├── ExtraMissing        an optional package that is not installed
 ├── CheckpointError     a run that cannot be continued as asked
+├── TeamBroken          processes that learn together, and one of them is gone
+├── TeamTooLarge        more processes than there is text to read side by side
 ├── TrainingDiverged    gradients that stay without a finite value
 └── UsageError          a command line that makes no sense
 
@@ -328,6 +330,22 @@ class ExtraMissing(SeqpipeError):
 class CheckpointError(SeqpipeError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"The run in {path} cannot be continued: {reason}.")
+
+
+class TeamBroken(SeqpipeError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The processes of this training have lost each other: see what the first to end says, "
+            f"and go on with --resume ({reason})."
+        )
+
+
+class TeamTooLarge(SeqpipeError):
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"{size} processes are too many for this corpus: there is not a row for each of them "
+            "in every batch. Begin fewer, or take more data."
+        )
 
 
 class TrainingDiverged(SeqpipeError):

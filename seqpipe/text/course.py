@@ -26,6 +26,9 @@ class Part:
     lengths: NDArray[np.int64]  # (B,)
     follows: bool = False  # whether each goes on where that of the part before has ended
 
+    def __len__(self) -> int:
+        return len(self.at)
+
 
 Taught = tuple[list[NDArray[Any]], list[NDArray[Any]]]
 

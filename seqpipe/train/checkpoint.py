@@ -12,9 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from seqpipe.errors import CheckpointError
+from seqpipe.errors import CheckpointError, TeamTooLarge
 from seqpipe.files import written
 from seqpipe.train.learner import Learner
+from seqpipe.train.team import Team
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class Position:
     batch: int = 0  # within the epoch
     step: int = 0
     loss: float = 0.0
-    rows: int = 0
+    answers: int = 0
     words: int = 0
     padding: int = 0
     norm: float = 0.0  # of the last gradient
@@ -42,12 +43,18 @@ _CARRIED = "carried."
 def save_checkpoint(
     path: Path, learner: Learner, position: Position, carried: Mapping[str, Tensor]
 ) -> None:
-    """Under a temporary name, then renamed: a killed writer leaves the old one."""
-    state = {**learner.state(), **{_CARRIED + name: value for name, value in carried.items()}}
-    tensors = {name: value.contiguous().cpu() for name, value in state.items()}
-    tensors["chance.cpu"] = torch.get_rng_state()
+    """Under a temporary name, then renamed: a killed writer leaves the old one.
+
+    Of a team all are asked for what is their own, and the one that leads writes it.
+    """
+    own = {_CARRIED + name: value for name, value in carried.items()}
+    own["chance.cpu"] = torch.get_rng_state()
     if torch.cuda.is_initialized():
-        tensors["chance.cuda"] = torch.cuda.get_rng_state()
+        own["chance.cuda"] = torch.cuda.get_rng_state()
+    state = {**learner.state(), **_of_all(own, learner.team)}
+    if not learner.team.leads:
+        return
+    tensors = {name: value.contiguous().cpu() for name, value in state.items()}
     with written(path) as beside:
         save_file(tensors, beside, metadata={"position": json.dumps(asdict(position))})
 
@@ -64,8 +71,25 @@ def load_checkpoint(path: Path, learner: Learner) -> tuple[Position, dict[str, T
     if set(facts) != {field.name for field in fields(Position)}:
         raise CheckpointError(path, "another version of seqpipe wrote it")
     learner.load(tensors)
-    torch.set_rng_state(tensors["chance.cpu"])
-    if "chance.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["chance.cuda"])
-    carried = {k.removeprefix(_CARRIED): v for k, v in tensors.items() if k.startswith(_CARRIED)}
+    mark = _mark(learner.team.rank)
+    own = {k.removeprefix(mark): v for k, v in tensors.items() if k.startswith(mark)}
+    torch.set_rng_state(own["chance.cpu"])
+    if "chance.cuda" in own and torch.cuda.is_available():
+        torch.cuda.set_rng_state(own["chance.cuda"])
+    carried = {k.removeprefix(_CARRIED): v for k, v in own.items() if k.startswith(_CARRIED)}
     return Position(**facts), carried
+
+
+def _of_all(own: Mapping[str, Tensor], team: Team) -> dict[str, Tensor]:
+    """What each of a team has of its own, under names that tell whose it is."""
+    if team.total([len(own)])[0] != team.size * len(own):
+        raise TeamTooLarge(team.size)
+    return {
+        _mark(rank) + name: tensor
+        for name, each in own.items()
+        for rank, tensor in enumerate(team.gathered(each))
+    }
+
+
+def _mark(rank: int) -> str:
+    return f"of-{rank}." if rank else ""

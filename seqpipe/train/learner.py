@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
 from seqpipe.errors import CheckpointError
+from seqpipe.train.team import ALONE, Team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class Taken:
 
     norm: float  # of the gradient, before clipping
     skipped: bool  # because the norm was not a finite number
+    loss: float = 0.0  # over all answers together
+    answers: int = 0
 
 
 @runtime_checkable
@@ -53,13 +56,15 @@ class Learner:
 
     AVERAGE_DECAY = 0.99  # a window of some hundred steps: small corpora train for a few thousand
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, team: Team = ALONE) -> None:
         self.net = net
+        self.team = team
         self.weights = [p for p in net.parameters() if p.requires_grad]
         self.depths = _depths(net, self.weights)
         self.averages: list[Tensor] | None = None
         self.steps = 0
         self.skipped = 0
+        self._loss: Tensor | float = 0.0
         self._answers = 0
         self._optimizer = torch.optim.AdamW(_groups(self.weights, self.depths), fused=True)
 
@@ -73,19 +78,23 @@ class Learner:
         for weight, own in zip(self.weights, self.depths, strict=True):
             weight.requires_grad_(own <= depth)
 
-    def accumulate(self, loss: Tensor, answers: int) -> None:
-        """Adds the gradients of a loss that was summed over so many answers."""
-        torch.autograd.backward(loss)
+    def accumulate(self, loss: Tensor, answers: int, *, besides: Tensor | None = None) -> None:
+        """Adds the gradients of a loss that was summed over so many answers, and of what is to be
+        small `besides`."""
+        torch.autograd.backward(loss if besides is None else loss + besides)
+        self._loss = self._loss + loss.detach()
         self._answers += answers
 
     def step(self, how: Step) -> Taken:
         """Moves the weights by what has gathered; gradients that are not finite are dropped."""
+        self._meet()
         grads = [w.grad for w in self.weights if w.grad is not None]
         if not grads or not self._answers:
+            self._forget()
             return Taken(0.0, skipped=True)
         torch._foreach_mul_(grads, 1.0 / self._answers)
         norm = _norm(grads)
-        taken = Taken(norm, skipped=not math.isfinite(norm))
+        taken = Taken(norm, not math.isfinite(norm), float(self._loss), self._answers)
         if taken.skipped:
             self.skipped += 1
         else:
@@ -94,6 +103,23 @@ class Learner:
             self._move(how)
         self._forget()
         return taken
+
+    def _meet(self) -> None:
+        """Adds up the gradients of all the team, of each weight that any of them has one for."""
+        if self.team.size == 1:
+            return
+        weights = [w for w in self.weights if w.requires_grad]
+        told = [float(self._loss), self._answers, *(w.grad is not None for w in weights)]
+        facts = torch.tensor(told, dtype=weights[0].dtype, device=weights[0].device)
+        for weight in weights:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        self.team.add([facts, *(w.grad for w in weights if w.grad is not None)])
+        self._loss, answers, *wanted = facts.tolist()
+        self._answers = int(answers)
+        for weight, anybody in zip(weights, wanted, strict=True):
+            if not anybody:
+                weight.grad = None
 
     def _move(self, how: Step) -> None:
         for group in self._optimizer.param_groups:
@@ -166,7 +192,7 @@ class Learner:
     def _forget(self) -> None:
         """Drops the gradients that have gathered."""
         self._optimizer.zero_grad()
-        self._answers = 0
+        self._loss, self._answers = 0.0, 0
 
 
 def _depths(net: nn.Module, weights: Sequence[nn.Parameter]) -> list[int]:

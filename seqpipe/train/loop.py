@@ -21,6 +21,7 @@ from seqpipe.files import written
 from seqpipe.text.course import Part
 from seqpipe.train.checkpoint import Position, save_checkpoint
 from seqpipe.train.learner import Learner, Taken
+from seqpipe.train.team import Team
 
 _TOO_MANY_FAILURES = 20  # steps in a row: chance alone does not do that
 
@@ -69,8 +70,8 @@ class Trainee(Protocol):
     @property
     def learn_rate(self) -> float: ...
     def parts(self, epoch: int) -> Sequence[Part]: ...
-    def learn(self, part: Part) -> float:
-        """Adds the gradients of a part of the epoch asked for last; gives its mean loss."""
+    def learn(self, part: Part) -> None:
+        """Adds the gradients of a part of the epoch asked for last."""
 
     def carried(self) -> Mapping[str, Tensor]:
         """What goes on from one part to the next besides weights, to be kept in checkpoints."""
@@ -109,6 +110,7 @@ class Loop:
         position: Position | None = None,
     ) -> None:
         self.trainee = trainee
+        self.team: Team = trainee.learner.team
         self.plan = plan
         self.log = log
         self.checkpoint = checkpoint
@@ -121,14 +123,15 @@ class Loop:
 
     def run(self) -> bool:
         """True when the run came to its end, False when it was asked to stop before."""
-        self.last = _keep_lines(self.log, self.at.validations)
+        if self.team.leads:
+            self.last = _keep_lines(self.log, self.at.validations)
         while not self._over():
             parts = self.trainee.parts(self.at.epoch)
             while self.at.batch < len(parts) and not self._over():
                 group = parts[self.at.batch : self.at.batch + self.plan.accumulate]
                 self._step(group)
                 self._after(ending=self._ends(parts))
-                if self.watcher.stopping:
+                if any(self.team.total([self.watcher.stopping])):
                     self.keep()
                     return False
             if self.at.batch >= len(parts):
@@ -151,15 +154,18 @@ class Loop:
         return finished or bool(plan.steps and at.step >= plan.steps)
 
     def _step(self, group: Sequence[Part]) -> None:
-        at = self.at
-        for part in group:
-            lengths, rows = part.lengths, len(part.lengths)
-            at.loss += self.trainee.learn(part) * rows
-            at.rows += rows
-            at.words += int(lengths.sum())
-            at.padding += int(lengths.max(initial=0)) * rows - int(lengths.sum())
-            self._words += int(lengths.sum())
+        at, own, cells = self.at, 0, 0
+        for part in filter(len, map(self.team.share, group)):
+            self.trainee.learn(part)
+            own += int(part.lengths.sum())
+            cells += int(part.lengths.max()) * len(part)
         taken = self.trainee.step()
+        words, padding = map(int, self.team.total([own, cells - own]))
+        at.loss += taken.loss
+        at.answers += taken.answers
+        at.words += words
+        at.padding += padding
+        self._words += words
         at.batch += len(group)
         at.step += 1
         at.norm = taken.norm
@@ -171,18 +177,19 @@ class Loop:
         self.watcher.stepped(self.at, self._speed())
         if ending or self.at.step % self.plan.eval_frequency == 0:
             self._validate()
-        elif time.perf_counter() - self._counted >= self.plan.checkpoint_seconds:
+        elif self.team.leaders(time.perf_counter() - self._counted) >= self.plan.checkpoint_seconds:
             self.keep()
 
     def _validate(self) -> None:
         at = self.at
         speed = self._speed()
-        score, scores = self.trainee.validate()
+        score, scores = self.trainee.validate() if self.team.leads else (0.0, {})
+        score = self.team.leaders(score)
         self._count_time()
         self.last = Validation(
             epoch=at.epoch,
             step=at.step,
-            loss=at.loss / max(1, at.rows),
+            loss=at.loss / max(1, at.answers),
             score=score,
             scores=scores,
             learn_rate=self.trainee.learn_rate,
@@ -195,14 +202,19 @@ class Loop:
         best = score > at.best or at.validations == 0
         if best:
             at.best, at.best_step = score, at.step
-            self.trainee.save("model-best", self.last)
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(self.last.line())
+        if self.team.leads:
+            self._write(self.last, best=best)
         at.validations += 1
-        at.loss, at.rows, at.words, at.padding = 0.0, 0, 0, 0
+        at.loss, at.answers, at.words, at.padding = 0.0, 0, 0, 0
         self.keep()
         self._words, self._stretch = 0, time.perf_counter()
         self.watcher.validated(self.last, best=best)
+
+    def _write(self, validation: Validation, *, best: bool) -> None:
+        if best:
+            self.trainee.save("model-best", validation)
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(validation.line())
 
     def keep(self) -> None:
         """Writes the checkpoint from which `--resume` goes on."""

@@ -1,0 +1,117 @@
+"""Processes that learn together: each takes its share of every part, all take the same step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from seqpipe.errors import TeamBroken
+from seqpipe.text.course import Part
+
+_PATIENCE = timedelta(hours=6)  # while the first one validates, or encodes a corpus
+_MOST_DIMS = 7
+
+
+class Team:
+    """A process and its place among `size`; what they exchange are tensors alone."""
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one that validates, writes and talks."""
+        return self.rank == 0
+
+    def share(self, part: Part) -> Part:
+        """Every so manieth row: those of a part are alike in length, so that nobody waits."""
+        if self.size == 1:
+            return part
+        own = slice(self.rank, None, self.size)
+        return replace(part, at=part.at[own], lengths=part.lengths[own])
+
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """Puts into each the sum of those of all, in one exchange."""
+        if self.size == 1:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        with _together():
+            dist.all_reduce(flat)
+        parts = flat.split([tensor.numel() for tensor in tensors])
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    def total(self, numbers: Sequence[float]) -> list[float]:
+        """The sums of the numbers of all."""
+        if self.size == 1:
+            return [*map(float, numbers)]
+        held = torch.tensor(numbers, dtype=torch.float64)
+        self.add([held])
+        return [float(number) for number in held.tolist()]
+
+    def leaders(self, number: float) -> float:
+        """The number of the one that leads, whatever the others have."""
+        return self.total([number if self.leads else 0.0])[0]
+
+    def wait(self) -> None:
+        """Until all have come as far as this."""
+        self.total([0.0])
+
+    def gathered(self, tensor: Tensor) -> list[Tensor]:
+        """Those of all by their rank, on the CPU; their shapes may differ."""
+        if self.size == 1:
+            return [tensor]
+        tensor = tensor.cpu()
+        shapes = [tuple(shape[1 : 1 + shape[0]].tolist()) for shape in self._alike(_shape(tensor))]
+        sizes = [torch.Size(shape).numel() for shape in shapes]
+        padded = tensor.new_zeros(max(sizes))
+        padded[: tensor.numel()] = tensor.flatten()
+        found = zip(self._alike(padded), sizes, shapes, strict=True)
+        return [each[:size].view(shape) for each, size, shape in found]
+
+    def _alike(self, tensor: Tensor) -> list[Tensor]:
+        """The same of tensors that have one shape."""
+        found = [torch.empty_like(tensor) for _ in range(self.size)]
+        with _together():
+            dist.all_gather(found, tensor)
+        return found
+
+
+ALONE = Team()
+
+
+def _shape(tensor: Tensor) -> Tensor:
+    return torch.tensor([tensor.dim(), *tensor.shape, *[0] * (_MOST_DIMS - tensor.dim())])
+
+
+@contextmanager
+def joined() -> Iterator[Team]:
+    """The team that the surroundings tell of, as `torchrun` sets them; on GPUs one each."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield ALONE
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    with _together():
+        dist.init_process_group(timeout=_PATIENCE)  # gloo between CPUs, nccl between GPUs
+    try:
+        yield Team(dist.get_rank(), size)
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """An exchange fails when another process is gone, which has told why by itself."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise TeamBroken(str(error).strip().splitlines()[0]) from error
