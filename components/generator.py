@@ -374,7 +374,7 @@ class Generator(Stage):
                     answers = int((wanted >= 0).sum())
                     learner.accumulate(loss, answers, besides=extra)
                     total, count = total + float(loss.detach()), count + answers
-                self._carry = carry
+                self._carry = carry if carry.finite else net.begin(len(places))
         return total / max(count, 1)
 
     def carried(self) -> Mapping[str, Tensor]:

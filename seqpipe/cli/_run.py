@@ -61,6 +61,7 @@ _OWN = {
     "budget": 4096,
     "threads": 1,
     "checkpoint_seconds": 30,
+    "most_skipped": 20,  # steps in a row that are not finite: chance alone does not do that
     # how long a run is that says nothing of it: the .cfg of each stage has its measured numbers
     "epochs": 4,
     "least_steps": 1000,
@@ -298,6 +299,8 @@ def _plan(config: Mapping[str, Any]) -> Plan:
     own = _own(config)
     if training["max_epochs"] < 0:
         raise SettingError("training.max_epochs", training["max_epochs"], "0 or more")
+    if own["most_skipped"] < 1:
+        raise SettingError("seqpipe.most_skipped", own["most_skipped"], "1 step or more")
     return Plan(
         seed=training["seed"] or 0,
         epochs=training["max_epochs"],
@@ -308,6 +311,7 @@ def _plan(config: Mapping[str, Any]) -> Plan:
         rows=own["rows"],
         budget=own["budget"],
         checkpoint_seconds=own["checkpoint_seconds"],
+        most_skipped=own["most_skipped"],
     )
 
 

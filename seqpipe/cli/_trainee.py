@@ -133,13 +133,14 @@ class StageTrainee:
         score = sum(float(scores[n]) * w for n, w in weights.items())
         return score, {n: v for n, v in scores.items() if v is not None}
 
-    def save(self, name: str, validation: Validation) -> None:
-        self.nlp.meta["performance"] = dict(validation.scores)
-        self.nlp.meta["seqpipe"] = {
-            **self.nlp.meta["seqpipe"],
-            "epoch": validation.epoch,
-            "step": validation.step,
-            "score": validation.score,
-        }
+    def save(self, name: str, validation: Validation | None) -> None:
+        if validation is not None:
+            self.nlp.meta["performance"] = dict(validation.scores)
+            self.nlp.meta["seqpipe"] = {
+                **self.nlp.meta["seqpipe"],
+                "epoch": validation.epoch,
+                "step": validation.step,
+                "score": validation.score,
+            }
         with written_folder(self.output / name) as beside, self.learner.averaged():
             self.nlp.to_disk(beside)

@@ -242,6 +242,7 @@ class Reporter(Listener):
             f"step {validation.step:>6}  epoch {validation.epoch + 1:>3}  "
             f"loss {validation.loss:.4f}  score {validation.score:.4f}{' *' if best else '  '}"
             f"  {validation.words_per_second:>9,.0f} words/s  {validation.seconds:.0f} s"
+            f"{f'  {validation.skipped:,} steps skipped' if validation.skipped else ''}"
         )
         if self._bar is not None and not self._bar.disable:
             self._bar.write(line, file=sys.stderr)

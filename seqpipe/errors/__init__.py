@@ -50,7 +50,7 @@ SeqpipeError
 ├── CheckpointError     a run that cannot be continued as asked
 ├── TeamBroken          processes that learn together, and one of them is gone
 ├── TeamTooLarge        more processes than there is text to read side by side
-├── TrainingDiverged    gradients that stay without a finite value
+├── TrainingDiverged    losses, gradients or weights that are not finite
 └── UsageError          a command line that makes no sense
 
 Each takes facts and writes its own sentence: what was given, what is allowed, what to do.
@@ -349,10 +349,14 @@ class TeamTooLarge(SeqpipeError):
 
 
 class TrainingDiverged(SeqpipeError):
-    def __init__(self, step: int, failures: int) -> None:
+    def __init__(self, step: int, failures: int, good: int | None = None) -> None:
+        many = f"the loss or gradient of {failures} steps in a row was not finite"
+        kept = f"model-last has the weights of step {good}, the last that were"
         super().__init__(
-            f"At step {step} the gradients of {failures} steps in a row were not finite. The best "
-            "model so far is kept: lower the learning rate or training.optimizer.grad_clip."
+            f"At step {step} {many if failures else 'the weights were not finite any more'}: "
+            f"{'no good weights are left' if good is None else kept}, and model-best is as it was. "
+            "Lower the learning rate (training.optimizer.learn_rate.rate), or "
+            "training.optimizer.grad_clip."
         )
 
 

@@ -31,6 +31,11 @@ class Carry:
         """All pieces can be written: see `seqpipe.search.state.State`."""
         return None
 
+    @property
+    def finite(self) -> bool:
+        """Whether anything can still be told from it."""
+        return bool(torch.isfinite(self.halves).all() and torch.isfinite(self.cells).all())
+
     def pick(self, rows: Tensor) -> Carry:
         """Some texts, in any order, as often as they are named."""
         return Carry(

@@ -34,7 +34,7 @@ class Taken:
     """What came of a step."""
 
     norm: float  # of the gradient, before clipping
-    skipped: bool  # because the norm was not a finite number
+    skipped: bool  # because the loss or the norm was not a finite number
     loss: float = 0.0  # over all answers together
     answers: int = 0
 
@@ -73,6 +73,11 @@ class Learner:
         """How many there are to tell apart, the head among them."""
         return 1 + max(self.depths, default=0)
 
+    @property
+    def finite(self) -> bool:
+        """Whether all weights are numbers: those that are not never come back."""
+        return math.isfinite(_norm([w.detach() for w in self.weights]))
+
     def thaw(self, depth: int) -> None:
         """Only the head and so many layers below it learn, from the next gradients on."""
         for weight, own in zip(self.weights, self.depths, strict=True):
@@ -91,10 +96,12 @@ class Learner:
         grads = [w.grad for w in self.weights if w.grad is not None]
         if not grads or not self._answers:
             self._forget()
-            return Taken(0.0, skipped=True)
+            return Taken(0.0, skipped=False)
         torch._foreach_mul_(grads, 1.0 / self._answers)
         norm = _norm(grads)
-        taken = Taken(norm, not math.isfinite(norm), float(self._loss), self._answers)
+        loss = float(self._loss)  # an infinite one may have finite gradients
+        skipped = not (math.isfinite(norm) and math.isfinite(loss))
+        taken = Taken(norm, skipped, loss, self._answers)
         if taken.skipped:
             self.skipped += 1
         else:

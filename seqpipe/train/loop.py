@@ -12,18 +12,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from torch import Tensor
 
 from seqpipe.errors import TrainingDiverged
 from seqpipe.files import written
 from seqpipe.text.course import Part
-from seqpipe.train.checkpoint import Position, save_checkpoint
+from seqpipe.train.checkpoint import Position, load_checkpoint, save_checkpoint
 from seqpipe.train.learner import Learner, Taken
 from seqpipe.train.team import Team
-
-_TOO_MANY_FAILURES = 20  # steps in a row: chance alone does not do that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +37,7 @@ class Plan:
     eval_frequency: int
     patience: int  # steps without a better score; 0: never mind
     checkpoint_seconds: float
+    most_skipped: int  # steps in a row, before the run gives up
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class Validation:
     words: int
     seconds: float
     words_per_second: float
+    skipped: int = 0  # steps of the run whose loss or gradient was not finite
 
     def line(self) -> str:
         facts = {name: getattr(self, name) for name in self.__slots__}
@@ -80,8 +80,9 @@ class Trainee(Protocol):
     def validate(self) -> tuple[float, Mapping[str, float]]:
         """The score to maximize, and all scores, with averaged weights."""
 
-    def save(self, name: str, validation: Validation) -> None:
-        """Writes a pipeline, with averaged weights, under this name."""
+    def save(self, name: str, validation: Validation | None) -> None:
+        """Writes a pipeline, with averaged weights and the scores of the last validation, under
+        this name."""
 
 
 class Watcher(Protocol):
@@ -161,8 +162,9 @@ class Loop:
             cells += int(part.lengths.max()) * len(part)
         taken = self.trainee.step()
         words, padding = map(int, self.team.total([own, cells - own]))
-        at.loss += taken.loss
-        at.answers += taken.answers
+        if math.isfinite(taken.loss):  # the mean of the others is worth knowing
+            at.loss += taken.loss
+            at.answers += taken.answers
         at.words += words
         at.padding += padding
         self._words += words
@@ -170,8 +172,8 @@ class Loop:
         at.step += 1
         at.norm = taken.norm
         at.failing = at.failing + 1 if taken.skipped else 0
-        if at.failing >= _TOO_MANY_FAILURES:
-            raise TrainingDiverged(at.step, at.failing)
+        if at.failing >= self.plan.most_skipped:
+            self._give_up()
 
     def _after(self, *, ending: bool) -> None:
         self.watcher.stepped(self.at, self._speed())
@@ -181,6 +183,7 @@ class Loop:
             self.keep()
 
     def _validate(self) -> None:
+        self._check_weights()
         at = self.at
         speed = self._speed()
         score, scores = self.trainee.validate() if self.team.leads else (0.0, {})
@@ -198,6 +201,7 @@ class Loop:
             words=at.words,
             seconds=round(at.seconds, 3),
             words_per_second=round(speed, 1),
+            skipped=self.trainee.learner.skipped,
         )
         best = score > at.best or at.validations == 0
         if best:
@@ -218,8 +222,24 @@ class Loop:
 
     def keep(self) -> None:
         """Writes the checkpoint from which `--resume` goes on."""
+        self._check_weights()
         self._count_time()
         save_checkpoint(self.checkpoint, self.trainee.learner, self.at, self.trainee.carried())
+
+    def _check_weights(self) -> None:
+        """Nothing is made of weights that are not finite, so that the last ones kept are."""
+        if not self.trainee.learner.finite:
+            self._give_up()
+
+    def _give_up(self) -> NoReturn:
+        """Ends the run with the last good weights as model-last: those before the first of the
+        skipped steps, which changed nothing, or else those of the last checkpoint."""
+        learner, good = self.trainee.learner, self.at.step - self.at.failing
+        if not learner.finite and self.checkpoint.exists():
+            good = load_checkpoint(self.checkpoint, learner)[0].step
+        if learner.finite and self.team.leads:
+            self.trainee.save("model-last", self.last)
+        raise TrainingDiverged(self.at.step, self.at.failing, good if learner.finite else None)
 
     def _count_time(self) -> None:
         now = time.perf_counter()

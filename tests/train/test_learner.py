@@ -120,12 +120,15 @@ def test_a_norm_below_the_limit_is_left_alone() -> None:
     assert equal(take(free, how), take(wide, Step(learn_rate=0.1, eps=1.0, clip=1e6)))
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_gradients_that_are_no_number_are_dropped(bad: float) -> None:
+@pytest.mark.parametrize("factor", [math.nan, math.inf, 1.0])
+@pytest.mark.parametrize("more", [math.nan, math.inf, -math.inf])
+def test_losses_and_gradients_that_are_no_number_are_dropped(factor: float, more: float) -> None:
+    """A loss may be infinite and its gradient a number."""
     learner, clean = Learner(Line()), Learner(Line())
     before = weights_of(learner)
     assert isinstance(learner.net, Line)
-    learner.accumulate(learner.net.loss(X, Y) * bad, len(X))
+    learner.accumulate(learner.net.loss(X, Y) * factor + more, len(X))
+    learner.accumulate(learner.net.loss(X, Y), len(X))  # a good one does not make up for it
     taken = learner.step(STEP)
     assert taken.skipped and learner.skipped == 1 and learner.steps == 0
     assert equal(weights_of(learner), before)
@@ -135,8 +138,17 @@ def test_gradients_that_are_no_number_are_dropped(bad: float) -> None:
 def test_a_step_without_gradients_is_none() -> None:
     learner = Learner(Line())
     before = weights_of(learner)
-    assert learner.step(STEP).skipped and learner.steps == 0
+    assert not learner.step(STEP).skipped and learner.steps == learner.skipped == 0
     assert equal(weights_of(learner), before)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_are_seen(bad: float) -> None:
+    learner = Learner(Line())
+    assert learner.finite
+    with torch.no_grad():
+        learner.weights[0][0, 1] = bad
+    assert not learner.finite
 
 
 def test_averages_follow_the_weights_from_the_first_step_on() -> None:
