@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from shelves import Shelf
 from verses import POEMS
 
 from seqpipe.__main__ import main
@@ -94,6 +95,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     stars = [f"{row['text']},{1 if row['label'] == 'negative' else 5}" for row in rows]
     (tmp_path / "reviews.csv").write_text("\n".join(["review,stars", *stars]) + "\n")
     monkeypatch.chdir(tmp_path)
+    Shelf(monkeypatch)  # nobody needs TensorBoard to run the tests
     return tmp_path
 
 

@@ -26,6 +26,7 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
 from spacy.util import (
     get_sourced_components,
+    load_config,
     load_model_from_config,
     registry,
     resolve_dot_names,
@@ -41,6 +42,7 @@ from seqpipe.text.rows import Rows, RowsWriter
 from seqpipe.train.checkpoint import load_checkpoint
 from seqpipe.train.loop import Loop, Plan, Validation, Watcher
 from seqpipe.train.team import ALONE, Team
+from seqpipe.train.trackers import TensorBoard, check_trackers, tracked
 from seqpipe.train.tuning import Tuning
 
 _AT_ONCE = 1000  # examples held while encoding
@@ -62,6 +64,7 @@ _OWN = {
     "threads": 1,
     "checkpoint_seconds": 30,
     "most_skipped": 20,  # steps in a row that are not finite: chance alone does not do that
+    "track": (),  # who else is shown the run
     # how long a run is that says nothing of it: the .cfg of each stage has its measured numbers
     "epochs": 4,
     "least_steps": 1000,
@@ -128,13 +131,15 @@ class Run:
             if facts["processes"] != self.team.size:
                 told = f"it was begun by {facts['processes']} processes and not {self.team.size}"
                 raise CheckpointError(self.output, told)
+        check_trackers(_own(config)["track"])
         begun = facts is not None and self.start.exists()
         self.team.wait()  # nothing is changed while another still looks
         if not begun and self.team.leads:
             self._begin(config)
         self.team.wait()
-        with _threads(_own(config)["threads"]):
-            return self._sit(self._read_facts(), watcher)
+        facts = self._read_facts()
+        with _threads(_own(config)["threads"]), self._tracked(facts, watcher) as watching:
+            return self._sit(facts, watching)
 
     def _begin(self, config: Config) -> None:
         """What an earlier run has left goes only when the new one is ready to take its place."""
@@ -147,7 +152,7 @@ class Run:
             raise
         for path in (self.facts, self.log):
             path.unlink(missing_ok=True)
-        for folder in self._models():
+        for folder in (*self._models(), self.output / TensorBoard.run):
             shutil.rmtree(folder, ignore_errors=True)
         self._write_facts({"config": _plain(config), "processes": self.team.size})
 
@@ -247,6 +252,21 @@ class Run:
                 shutil.rmtree(self.folder)
         self.team.wait()
         return self._trained(loop.at.step, scores, stopped=not ended)
+
+    @contextmanager
+    def _tracked(self, facts: dict[str, Any], watcher: Watcher) -> Iterator[Watcher]:
+        """Whoever watches, and the trackers of the config beside, in the runs they began."""
+        if not self.team.leads:
+            yield watcher
+            return
+        config = load_config(self.start / "config.cfg", interpolate=True)
+        known = facts.get("tracked", {})
+        runs = {kind: known.get(kind) for kind in _own(config)["track"]}
+        with tracked(watcher, self.output, dict(_flat(config)), runs) as watching:
+            if runs:
+                facts["tracked"] = watching.runs
+                self._write_facts(facts)
+            yield watching
 
     def _trained(self, step: int, scores: Mapping[str, Any], *, stopped: bool) -> Trained:
         best, last = self._models()

@@ -50,6 +50,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_argument("--seed", type=int)
     settings.add_argument("--init-from", metavar="MODEL", help="begin as this trained generator")
     settings.add_argument("--device", help="auto, cpu, cuda or cuda:1")
+    shown = "show the run in some of tensorboard, wandb and mlflow"
+    settings.add_argument("--track", metavar="A,B,...", help=shown)
     several = parser.add_argument_group("several runs")
     held = "hold each of K parts of the training rows out in turn"
     several.add_argument("--folds", type=int, metavar="K", help=held)
@@ -126,6 +128,7 @@ def _shortcuts(args: argparse.Namespace) -> dict[str, Any]:
         "training.max_epochs": args.epochs,
         "nlp.lang": args.lang,
         "system.seed": args.seed,
+        "seqpipe.track": args.track and names_in(args.track),
     }
     return {name: value for name, value in short.items() if value is not None}
 

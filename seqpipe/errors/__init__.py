@@ -47,6 +47,7 @@ SeqpipeError
 │   ├── TrialsFruitless     none of them came to its end
 │   └── TrialsDie           workers that did not come back
 ├── ExtraMissing        an optional package that is not installed
+├── TrackerFailed       a tracker that takes no run
 ├── CheckpointError     a run that cannot be continued as asked
 ├── TeamBroken          processes that learn together, and one of them is gone
 ├── TeamTooLarge        more processes than there is text to read side by side
@@ -325,6 +326,14 @@ class OutputRefused(SeqpipeError):
 class ExtraMissing(SeqpipeError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} is not installed: pip install "seqpipe[{extra}]" brings it.')
+
+
+class TrackerFailed(SeqpipeError):
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(
+            f"{kind} takes no run: {reason}. Mend that and say --resume, or begin anew without "
+            f"{kind} in seqpipe.track."
+        )
 
 
 class CheckpointError(SeqpipeError):
