@@ -6,13 +6,16 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from seqpipe.corpora.sources import carve, open_split
 from seqpipe.corpora.walk import Columns, Walk
 from seqpipe.errors import DataEmpty, SettingError
+from seqpipe.text.portions import Place, Portion
 from seqpipe.text.probabilities import probabilities_in
 
 if TYPE_CHECKING:
@@ -119,6 +122,13 @@ class LabelledRows:
         walk, columns = self._walk, self._columns
         return walk.shuffled(columns, self._usable, seed=seed, epoch=epoch, buffer=buffer)
 
+    def portions(
+        self, random: np.random.Generator | None, *, size: int, at: Place
+    ) -> Iterator[Portion[Row]]:
+        """As `Walk.portions` has them; one of them may hold nothing."""
+        usable = partial(self._usable, some=True)
+        return self._walk.portions(self._columns, usable, random, size=size, at=at)
+
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """All names: a ClassLabel's, else those found in the column, else (a stream) none."""
@@ -131,7 +141,7 @@ class LabelledRows:
         found = {name for row in rows for name in (row.labels if row else ())}
         return tuple(_sorted(found))
 
-    def _usable(self, batches: Iterator[Columns]) -> Iterator[Row]:
+    def _usable(self, batches: Iterator[Columns], *, some: bool = False) -> Iterator[Row]:
         seen = kept = 0
         for batch in batches:
             texts = batch[self.text]
@@ -142,7 +152,7 @@ class LabelledRows:
                     kept += 1
                     yield row
             seen += len(texts)
-        self._account(seen, kept)
+        self._account(seen, kept, some=some)
 
     def _row(self, text: str, value: Any) -> Row | None:
         if self._of_shares or isinstance(value, (dict, str)):
@@ -152,9 +162,9 @@ class LabelledRows:
         names = None if isinstance(value, dict) else _labels(value, self._name)
         return None if names is None else Row(text, names)
 
-    def _account(self, seen: int, kept: int) -> None:
+    def _account(self, seen: int, kept: int, *, some: bool) -> None:
         wanted = f"text in {self.text!r}" + (f" and label in {self.label!r}" if self.label else "")
-        if not kept:
+        if not kept and not some:
             raise DataEmpty(self.data, f"row with a {wanted}")
         self.skipped = seen - kept
         if self.skipped and not self._warned:

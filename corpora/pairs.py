@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -14,8 +15,9 @@ from spacy.vocab import Vocab
 from seqpipe.corpora.labelled import cut, open_part
 from seqpipe.corpora.reader import Docs, Held, Order
 from seqpipe.corpora.sources import locate
-from seqpipe.corpora.walk import Columns, Walk
+from seqpipe.corpora.walk import Columns, Walk, in_portions
 from seqpipe.errors import ColumnMissing, DataEmpty, SettingError
+from seqpipe.text.portions import Place, Portion
 
 NESTED = "translation"  # the column of dicts that sets of translations have on the hub
 
@@ -114,7 +116,10 @@ class Sieve:
         self.data, self.skipped = data, 0
         self._wanted, self._longest, self._warned = wanted, longest, False
 
-    def kept(self, items: Iterable[Item], sides: Callable[[Item], Sequence[Any]]) -> Iterator[Item]:
+    def kept(
+        self, items: Iterable[Item], sides: Callable[[Item], Sequence[Any]], *, some: bool = False
+    ) -> Iterator[Item]:
+        """Those of all items, or of some of them, among which there may be none."""
         seen = empty = long = 0
         for item in items:
             seen += 1
@@ -125,14 +130,14 @@ class Sieve:
                 long += 1
             else:
                 yield item
-        self._account(seen, empty, long)
+        self._account(seen, empty, long, some=some)
 
-    def _account(self, seen: int, empty: int, long: int) -> None:
+    def _account(self, seen: int, empty: int, long: int, *, some: bool) -> None:
         reasons = [f"{empty:,} empty"] * (empty > 0)
         reasons += [f"{long:,} longer than {self._longest:,} characters"] * (long > 0)
         self.skipped = empty + long
         said = f"{self.skipped:,} of {seen:,} pairs skipped: {', '.join(reasons)}."
-        if self.skipped == seen:
+        if self.skipped == seen and not some:
             raise DataEmpty(self.data, f"pair {self._wanted}{f' ({said[:-1]})' * (seen > 0)}")
         if self.skipped and not self._warned:
             self._warned = True
@@ -166,14 +171,24 @@ class Pairs:
         return walk.shuffled(columns, self._usable, seed=seed, epoch=epoch, buffer=buffer)
 
     def references(self, nlp: Language, order: Order, *, epoch: int) -> Iterator[Doc]:
-        for pair in order.walked(self, epoch=epoch):
-            doc = nlp.make_doc(pair.source)
-            doc._.set(self._extension, pair.target)
-            yield doc
+        return (self._doc(nlp, pair) for pair in order.walked(self, epoch=epoch))
 
-    def _usable(self, batches: Iterator[Columns]) -> Iterator[Pair]:
+    def portions(
+        self, nlp: Language, random: np.random.Generator | None, *, size: int, at: Place
+    ) -> Iterator[Portion[Doc]]:
+        """As `Walk.portions` has them; one of them may hold nothing."""
+        usable = partial(self._usable, some=True)
+        for portion in self._walk.portions(self._columns, usable, random, size=size, at=at):
+            yield portion.made(partial(self._doc, nlp))
+
+    def _doc(self, nlp: Language, pair: Pair) -> Doc:
+        doc = nlp.make_doc(pair.source)
+        doc._.set(self._extension, pair.target)
+        return doc
+
+    def _usable(self, batches: Iterator[Columns], *, some: bool = False) -> Iterator[Pair]:
         rows = (row for batch in batches for row in self._rows(batch))
-        return (Pair(*row) for row in self._sieve.kept(rows, tuple))
+        return (Pair(*row) for row in self._sieve.kept(rows, tuple, some=some))
 
     def _rows(self, batch: Columns) -> Iterator[Sequence[Any]]:
         source, target = self._names
@@ -204,6 +219,14 @@ class DocPairs:
         docs = order.mixed(self._docs.read(nlp.vocab), epoch=epoch, streaming=False)
         return self._sieve.kept(docs, self._sides)
 
+    def portions(
+        self, nlp: Language, random: np.random.Generator | None, *, size: int, at: Place
+    ) -> Iterator[Portion[Doc]]:
+        """As they come: docs have a vocabulary of their own, which outlives that of `nlp`."""
+        for portion in in_portions(self._docs.read(Vocab()), size=size, at=at):
+            docs = self._sieve.kept(portion.items, self._sides, some=True)
+            yield Portion(docs, portion.end)
+
     def _sides(self, doc: Doc) -> tuple[str, Any]:
         return doc.text, doc.user_data.get(self._key)
 
@@ -218,6 +241,14 @@ class PairsCorpus:
         self._calls += 1
         references = self._pairs.references(nlp, self._order, epoch=self._calls - 1)
         return (Example(nlp.make_doc(doc.text), doc) for doc in references)
+
+    def portions(
+        self, nlp: Language, *, epoch: int, size: int, at: Place
+    ) -> Iterator[Portion[Example]]:
+        """Of an epoch from a place on, at least `size` rows at a time."""
+        random = self._order.chance(epoch)
+        for portion in self._pairs.portions(nlp, random, size=size, at=at):
+            yield portion.made(lambda doc: Example(nlp.make_doc(doc.text), doc))
 
     @cached_property
     def _pairs(self) -> Pairs | DocPairs:

@@ -14,10 +14,11 @@ from spacy.util import registry
 from spacy.vocab import Vocab
 
 from seqpipe.corpora.docbins import read_docs
-from seqpipe.corpora.labelled import LabelledRows, cut, labelled_rows
+from seqpipe.corpora.labelled import LabelledRows, Row, cut, labelled_rows
 from seqpipe.corpora.sources import Source, held_out, locate
-from seqpipe.corpora.walk import mixed
+from seqpipe.corpora.walk import in_portions, mixed
 from seqpipe.errors import SplitMissing
+from seqpipe.text.portions import Place, Portion
 
 Item = TypeVar("Item")
 Row_co = TypeVar("Row_co", covariant=True)
@@ -94,11 +95,15 @@ class Order:
             return iter(rows)
         return rows.shuffled(seed=self.seed, epoch=epoch, buffer=self.buffer)
 
+    def chance(self, epoch: int) -> np.random.Generator | None:
+        """What an epoch's order is drawn from, where it has one of its own."""
+        return np.random.default_rng([self.seed, epoch]) if self.shuffle else None
+
     def mixed(self, items: Iterable[Item], *, epoch: int, streaming: bool) -> Iterable[Item]:
         """The items of an epoch; those of a stream are never all held."""
-        if not self.shuffle:
+        random = self.chance(epoch)
+        if random is None:
             return items
-        random = np.random.default_rng([self.seed, epoch])
         if streaming:
             return mixed(iter(items), random, self.buffer)
         held = list(items)
@@ -128,11 +133,21 @@ class RowsCorpus:
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         self._calls += 1
-        rows = self._rows
-        no_label = dict.fromkeys(rows.labels, 0.0)
+        return self._examples(nlp, self._order.walked(self._rows, epoch=self._calls - 1))
+
+    def portions(
+        self, nlp: Language, *, epoch: int, size: int, at: Place
+    ) -> Iterator[Portion[Example]]:
+        """Of an epoch from a place on, at least `size` rows at a time."""
+        random = self._order.chance(epoch)
+        for portion in self._rows.portions(random, size=size, at=at):
+            yield Portion(self._examples(nlp, portion.items), portion.end)
+
+    def _examples(self, nlp: Language, rows: Iterable[Row]) -> Iterator[Example]:
+        no_label = dict.fromkeys(self._rows.labels, 0.0)
         return (
             _example(nlp, row.text, no_label | row.cats())
-            for row in self._order.walked(rows, epoch=self._calls - 1)
+            for row in rows
             if row.text  # as in spacy.Corpus.v1: pipes of others fail on an empty doc
         )
 
@@ -163,11 +178,18 @@ class DocsCorpus:
     def __call__(self, nlp: Language) -> Iterator[Example]:
         self._calls += 1
         docs = self._docs.read(nlp.vocab)
-        return (
-            Example(nlp.make_doc(doc.text), doc)
-            for doc in self._order.mixed(docs, epoch=self._calls - 1, streaming=False)
-            if len(doc)
-        )
+        return _paired(nlp, self._order.mixed(docs, epoch=self._calls - 1, streaming=False))
+
+    def portions(
+        self, nlp: Language, *, epoch: int, size: int, at: Place
+    ) -> Iterator[Portion[Example]]:
+        """As they come: docs have a vocabulary of their own, which outlives that of `nlp`."""
+        for portion in in_portions(self._docs.read(Vocab()), size=size, at=at):
+            yield Portion(_paired(nlp, portion.items), portion.end)
+
+
+def _paired(nlp: Language, docs: Iterable[Doc]) -> Iterator[Example]:
+    return (Example(nlp.make_doc(doc.text), doc) for doc in docs if len(doc))
 
 
 def _example(nlp: Language, text: str, cats: dict[str, float]) -> Example:

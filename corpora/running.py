@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from seqpipe.corpora.docbins import read_docs
 from seqpipe.corpora.sources import locate, open_split
-from seqpipe.corpora.walk import Columns, Walk
+from seqpipe.corpora.walk import Columns, Walk, in_portions
 from seqpipe.errors import DataEmpty, SplitMissing, listed
+from seqpipe.text.portions import Place, Portion
 from seqpipe.text.segments import Spans, locate_tokens, words_of
 
 if TYPE_CHECKING:
@@ -126,14 +128,25 @@ class Passages:
         self._warned = False
 
     def __iter__(self) -> Iterator[Passage]:
+        return self._usable(self._walk.in_order(self._columns))
+
+    def portions(
+        self, random: np.random.Generator | None, *, size: int, at: Place
+    ) -> Iterator[Portion[Passage]]:
+        """As `Walk.portions` has them; a text ends with its portion, and one may hold none."""
+        usable = partial(self._usable, some=True)
+        shuffled = random if self._walk.streaming or not self._sentences else None
+        return self._walk.portions(self._columns, usable, shuffled, size=size, at=at)
+
+    def _usable(self, batches: Iterator[Columns], *, some: bool = False) -> Iterator[Passage]:
         tally = _Tally()
         rows = (
             tally.counted(self._row(batch, at))
-            for batch in self._walk.in_order(self._columns)
+            for batch in batches
             for at in range(len(batch[self._text]))
         )
         yield from self._joined(rows) if self._sentences else _alone(rows)
-        self._account(tally)
+        self._account(tally, some=some)
 
     def _row(self, batch: Columns, at: int) -> _Row | None:
         """None for a row without a text, or whose tokens do not make it up."""
@@ -169,9 +182,9 @@ class Passages:
         within = growing.paragraphs and not row.newpar
         return not within or growing.rows >= 2 * self._group
 
-    def _account(self, tally: _Tally) -> None:
+    def _account(self, tally: _Tally, *, some: bool) -> None:
         wanted = f"text in {self._text!r} that {self._tokens!r} make up"
-        if tally.seen == tally.bad:
+        if tally.seen == tally.bad and not some:
             raise DataEmpty(self.data, f"row with a {wanted}")
         self.skipped = tally.bad
         if tally.bad and not self._warned:
@@ -266,6 +279,12 @@ class DocPassages:
             found = True
         if not found:
             raise DataEmpty(self.data, "doc with a token")
+
+    def portions(
+        self, random: np.random.Generator | None, *, size: int, at: Place
+    ) -> Iterator[Portion[Passage]]:
+        """As they come."""
+        return in_portions(iter(self), size=size, at=at)
 
 
 def passages_of(docs: Iterable[Doc]) -> Iterator[Passage]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from itertools import islice
 
+import numpy as np
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import registry
@@ -12,9 +13,10 @@ from seqpipe.corpora.cuts import Part, parted, side_of
 from seqpipe.corpora.labelled import cut
 from seqpipe.corpora.reader import Held, Order
 from seqpipe.corpora.sources import carve, locate, open_split
-from seqpipe.corpora.walk import Columns, Walk
+from seqpipe.corpora.walk import Columns, Walk, in_portions
 from seqpipe.errors import DataEmpty, SettingError
 from seqpipe.text.course import CONTINUES
+from seqpipe.text.portions import Place, Portion
 
 AUTO = "auto"
 _MOST = 1_000_000  # characters: of longer texts spaCy makes no doc
@@ -109,6 +111,11 @@ class Column:
             [self.name], self._strings, seed=seed, epoch=epoch, buffer=buffer
         )
 
+    def portions(
+        self, random: np.random.Generator | None, *, size: int, at: Place
+    ) -> Iterator[Portion[str]]:
+        return self._walk.portions([self.name], self._strings, random, size=size, at=at)
+
     def has_several(self) -> bool:
         """Whether more than one row has something to read."""
         return len([*islice(filter(str.strip, self), 2)]) > 1
@@ -137,8 +144,25 @@ class Texts:
             return iter(self)
         return self._parts(self._column.shuffled(seed=seed, epoch=epoch, buffer=buffer))
 
-    def _parts(self, rows: Iterator[str]) -> Iterator[Part]:
-        found = False
+    def portions(
+        self, random: np.random.Generator | None, *, size: int, at: Place
+    ) -> Iterator[Portion[Part]]:
+        """As `Walk.portions` has them; a text that runs on does so from one to the next."""
+        if self._held.share:
+            yield from in_portions(iter(self), size=size, at=at)
+            return
+        runs_on = self._join is not None
+        walk = self._column.portions(None if runs_on else random, size=size, at=at)
+        portion = next(walk, None)
+        while portion is not None:
+            behind = next(walk, None)
+            parts = self._parts(iter(portion.items), some=True)
+            going_on = runs_on and behind is not None
+            yield Portion(_going_on(parts) if going_on else parts, portion.end)
+            portion = behind
+
+    def _parts(self, rows: Iterator[str], *, some: bool = False) -> Iterator[Part]:
+        found = some
         for text in map(self._side, self._texts(rows)):
             for part in parted(text, self._longest):
                 found = True
@@ -176,9 +200,22 @@ class TextsCorpus:
         parts = self._order.walked(self._texts, epoch=self._calls - 1)
         return (_example(nlp, part) for part in parts)
 
+    def portions(
+        self, nlp: Language, *, epoch: int, size: int, at: Place
+    ) -> Iterator[Portion[Example]]:
+        """Of an epoch from a place on, at least `size` rows at a time."""
+        random = self._order.chance(epoch)
+        for portion in self._texts.portions(random, size=size, at=at):
+            yield portion.made(partial(_example, nlp))
+
     @cached_property
     def _texts(self) -> Texts:
         return self._opened()
+
+
+def _going_on(parts: Iterator[Part]) -> Iterator[Part]:
+    """The same, of a text that does not end with the last of them."""
+    return (Part(part.text, continues=True) for part in parts)
 
 
 def _example(nlp: Language, part: Part) -> Example:

@@ -1,7 +1,7 @@
 """`seqpipe.Tokens.v1`: running text with its tokens and sentences as a corpus of `spacy train`."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 from spacy.language import Language
 from spacy.training import Example
@@ -11,7 +11,9 @@ from seqpipe.corpora.labelled import cut
 from seqpipe.corpora.reader import Held, Order
 from seqpipe.corpora.running import DocPassages, Passage, Passages, doc_of, open_passages
 from seqpipe.corpora.sources import locate
+from seqpipe.corpora.walk import in_portions
 from seqpipe.errors import DataEmpty, SettingError
+from seqpipe.text.portions import Place, Portion
 
 BUFFER = 100  # running texts of a stream to draw from: each may be a whole document
 
@@ -82,7 +84,17 @@ class PassagesCorpus:
         self._calls += 1
         every = self._passages if self._streaming else self._kept
         order = self._order.mixed(every, epoch=self._calls - 1, streaming=self._streaming)
-        return (Example(nlp.make_doc(one.text), doc_of(nlp.vocab, one)) for one in order)
+        return (_example(nlp, one) for one in order)
+
+    def portions(
+        self, nlp: Language, *, epoch: int, size: int, at: Place
+    ) -> Iterator[Portion[Example]]:
+        """Of an epoch from a place on, at least `size` rows at a time."""
+        if self._held.share:
+            portions = in_portions(iter(self._kept), size=size, at=at)
+        else:
+            portions = self._passages.portions(self._order.chance(epoch), size=size, at=at)
+        return (portion.made(partial(_example, nlp)) for portion in portions)
 
     @cached_property
     def _passages(self) -> Passages | DocPassages:
@@ -94,3 +106,7 @@ class PassagesCorpus:
         if not kept:
             raise DataEmpty(self._passages.data, "second running text to hold out")
         return kept
+
+
+def _example(nlp: Language, passage: Passage) -> Example:
+    return Example(nlp.make_doc(passage.text), doc_of(nlp.vocab, passage))

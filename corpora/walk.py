@@ -8,9 +8,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqpipe.corpora.sources import column_names
 from seqpipe.errors import ColumnMissing, SourceUnreadable
+from seqpipe.text.portions import Place, Portion
 
 if TYPE_CHECKING:
     from seqpipe.corpora.sources import Table
@@ -57,12 +59,8 @@ class Walk:
 
     def shards(self, random: np.random.Generator) -> Iterator[Columns]:
         """A stream's files in random order; `IterableDataset.shuffle` ends in a sleep of 5 s."""
-        if self.limit:
-            yield from self._streamed(self._head())
-            return
-        count = self._table.num_shards
-        for index in random.permutation(count):
-            yield from self._streamed(self._table.shard(num_shards=count, index=int(index)))
+        for index in _ordered(self._shard_count(), random):
+            yield from self._streamed(self._shard(int(index)))
 
     def shuffled(
         self,
@@ -79,16 +77,82 @@ class Walk:
             return mixed(usable(self.shards(random)), random, buffer)
         return usable(self.picked(random.permutation(self.size()), columns))
 
+    def portions(
+        self,
+        columns: Sequence[str],
+        usable: Callable[[Iterator[Columns]], Iterator[Item]],
+        random: np.random.Generator | None,
+        *,
+        size: int,
+        at: Place,
+    ) -> Iterator[Portion[Item]]:
+        """What is usable of at least `size` rows at a time, from a place on; files of a stream, or
+        rows of a table, come in random order. From where a portion ended the next is the same,
+        whether what came before was read or not."""
+        each = -(-size // -(-size // BATCH))
+        held: list[Columns] = []
+        count = 0
+        for batch, end in self._batches(columns, random, each=each, at=at):
+            held.append(batch)
+            count += _rows_in(batch)
+            if count >= size:
+                yield Portion(usable(iter(held)), end)
+                held, count = [], 0
+        if held:
+            yield Portion(usable(iter(held)), end)
+
+    def _batches(
+        self, columns: Sequence[str], random: np.random.Generator | None, *, each: int, at: Place
+    ) -> Iterator[tuple[Columns, Place]]:
+        """Of `each` rows, and where the next one begins; shards that were read are not opened."""
+        order = _ordered(self._shard_count() if self.streaming else self.size(), random)
+        if not self.streaming:
+            table = self._table.select_columns(list(columns))
+            for start in range(at.rows, len(order), each):
+                places = order[start : start + each]
+                yield table[places], Place(0, start + len(places))
+            return
+        for number in range(at.shards, len(order)):
+            rows = at.rows if number == at.shards else 0
+            shard = self._shard(int(order[number]))
+            for batch in self._streamed(shard.skip(rows) if rows else shard, each):
+                rows += _rows_in(batch)
+                yield batch, Place(number, rows)
+
+    def _shard_count(self) -> int:
+        return 1 if self.limit else int(self._table.num_shards)
+
+    def _shard(self, index: int) -> Any:
+        if self.limit:
+            return self._head()
+        return self._table.shard(num_shards=self._shard_count(), index=index)
+
     def size(self) -> int:
         rows = int(self._table.num_rows)
         return min(rows, self.limit) if self.limit else rows
 
-    def _streamed(self, table: Any) -> Iterator[Columns]:
+    def _streamed(self, table: Any, each: int = BATCH) -> Iterator[Columns]:
         with _readable(self.data):
-            yield from table.iter(batch_size=BATCH)
+            yield from table.iter(batch_size=each)
 
     def _head(self) -> Any:
         return self._table.take(self.limit) if self.limit else self._table
+
+
+def in_portions(items: Iterator[Item], *, size: int, at: Place) -> Iterator[Portion[Item]]:
+    """Of what can be walked from its beginning alone."""
+    walk, rows = islice(items, at.rows, None), at.rows
+    while some := list(islice(walk, size)):
+        rows += len(some)
+        yield Portion(some, Place(0, rows))
+
+
+def _ordered(count: int, random: np.random.Generator | None) -> NDArray[np.int64]:
+    return np.arange(count) if random is None else random.permutation(count)
+
+
+def _rows_in(batch: Columns) -> int:
+    return len(next(iter(batch.values()), ()))
 
 
 def mixed(items: Iterator[Item], random: np.random.Generator, size: int) -> Iterator[Item]:

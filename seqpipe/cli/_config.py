@@ -83,12 +83,21 @@ def _point_at(config: Config, data: str, columns: Mapping[str, Any]) -> None:
     corpora["dev"]["path"] = "${paths.dev}"
     corpora["train"]["split"] = columns.get("split", "train")
     corpora["dev"].update(shuffle=False, limit=0)
+    if streaming := columns.get("streaming", False):
+        config.setdefault("seqpipe", {})["streaming"] = True
+        for name in ("train", "dev"):
+            corpora[name]["streaming"] = True
     chosen: str | None = columns.get("dev_split") or dev_split(dev_data)
     if chosen and "dev_split" in columns and chosen not in splits_of(dev_data):
         raise SplitMissing(dev_data, chosen, splits_of(dev_data))
     if chosen is not None or dev_data != data:
         corpora["dev"]["split"] = chosen or splits_of(dev_data)[0]
         return
+    if streaming:
+        raise UsageError(
+            f"{data!r} has one part alone, and of a stream no share is held out: name what to "
+            "measure on, by --dev or --dev-split."
+        )
     corpora["dev"].update(split=corpora["train"]["split"], only=_HELD_OUT)
     corpora["train"]["without"] = _HELD_OUT
     if "limit" in columns:

@@ -12,7 +12,8 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -33,17 +34,25 @@ from spacy.util import (
 )
 from thinc.api import fix_random_seed
 
+from seqpipe.cli._settings import (
+    fit_length,
+    fit_schedule,
+    own_settings,
+    plan_of,
+    steps_of,
+    tuning_of,
+)
+from seqpipe.cli._stream import stream_of
 from seqpipe.cli._trainee import StageTrainee, only_stage
 from seqpipe.components._stage import Stage
-from seqpipe.errors import CheckpointError, DataEmpty, OutputInUse, SettingError, listed
+from seqpipe.errors import CheckpointError, DataEmpty, OutputInUse, listed
 from seqpipe.files import sweep, written, written_folder
-from seqpipe.text.course import Course
+from seqpipe.text.course import Course, Way
 from seqpipe.text.rows import Rows, RowsWriter
 from seqpipe.train.checkpoint import load_checkpoint
 from seqpipe.train.loop import Loop, Plan, Validation, Watcher
 from seqpipe.train.team import ALONE, Team
 from seqpipe.train.trackers import TensorBoard, check_trackers, tracked
-from seqpipe.train.tuning import Tuning
 
 _AT_ONCE = 1000  # examples held while encoding
 # The few scores that a person looks at first.
@@ -58,21 +67,6 @@ SHOWN = (
     "chrf",
     "bits_per_char",
 )
-_OWN = {
-    "rows": 32,
-    "budget": 4096,
-    "threads": 1,
-    "checkpoint_seconds": 30,
-    "most_skipped": 20,  # steps in a row that are not finite: chance alone does not do that
-    "track": (),  # who else is shown the run
-    # how long a run is that says nothing of it: the .cfg of each stage has its measured numbers
-    "epochs": 4,
-    "least_steps": 1000,
-    "most_steps": 0,
-    # how what a net brings along is tuned
-    "layer_decay": 1.0,
-    "unfreeze": 0.0,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +125,14 @@ class Run:
             if facts["processes"] != self.team.size:
                 told = f"it was begun by {facts['processes']} processes and not {self.team.size}"
                 raise CheckpointError(self.output, told)
-        check_trackers(_own(config)["track"])
+        check_trackers(own_settings(config)["track"])
         begun = facts is not None and self.start.exists()
         self.team.wait()  # nothing is changed while another still looks
         if not begun and self.team.leads:
             self._begin(config)
         self.team.wait()
         facts = self._read_facts()
-        with _threads(_own(config)["threads"]), self._tracked(facts, watcher) as watching:
+        with _threads(own_settings(config)["threads"]), self._tracked(facts, watcher) as watching:
             return self._sit(facts, watching)
 
     def _begin(self, config: Config) -> None:
@@ -180,53 +174,62 @@ class Run:
         training = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
         names = [training["train_corpus"], training["dev_corpus"]]
         corpora = resolve_dot_names(filled, names)
-        nlp = _initialized(config, lambda: corpora[0](reader))
+        stream = stream_of(filled, own_settings(filled))
+        nlp = _initialized(config, stream.sample if stream else lambda: corpora[0](reader))
         _, stage = only_stage(nlp)
-        _tuning(filled).check(stage.shim.learner)
+        tuning_of(filled).check(stage.shim.learner)
+        rows = None
+        if stream is None:
+            rows = self._encode(stage, corpora[0](reader))
+            if not len(rows):
+                raise DataEmpty(str(filled["paths"].get("train") or "train"), "labelled row")
+            plan = self._plan(filled)
+            course = _course(stage, rows, Rows.open(self.answers), plan)
+            fit_length(nlp, course, plan)
+            fit_schedule(nlp, steps_of(self._plan(nlp.config.interpolate()), course))
+        else:
+            fit_schedule(nlp, self._plan(filled).steps)
+        nlp.meta["seqpipe"] = _facts(nlp, rows)
+        with written_folder(self.start) as beside:
+            nlp.to_disk(beside)
+
+    def _encode(self, stage: Stage, examples: Iterable[Example]) -> Rows:
         with (
             RowsWriter(self.rows) as encoded,
             RowsWriter(self.answers, dtype=stage.answers) as answers,
         ):
-            for some in _portions(corpora[0](reader)):
+            for some in _portions(examples):
                 lessons = stage.lessons(some)
                 for row, answer in zip(lessons.rows, lessons.answers, strict=True):
                     encoded.add(row)
                     answers.add(answer)
         rows = Rows.open(self.rows)
-        if not len(rows):
-            raise DataEmpty(str(filled["paths"].get("train") or "train"), "labelled row")
         if stage.skipped:
             told = f"{stage.skipped:,} of {stage.skipped + len(rows):,} rows are longer than "
             warnings.warn(f"{told}{stage.longest} pieces: they are not learned from", stacklevel=2)
-        plan = _plan(nlp.config.interpolate())
-        course = self._course(stage, plan)
-        _fit_length(nlp, course)
-        _fit_schedule(nlp, _plan(nlp.config.interpolate()), course)
-        nlp.meta["seqpipe"] = _facts(nlp, rows)
-        with written_folder(self.start) as beside:
-            nlp.to_disk(beside)
+        return rows
 
-    def _course(self, stage: Stage, plan: Plan) -> Course:
-        """Its parts are for all processes together: each takes its share of every one."""
-        rows, answers, size = Rows.open(self.rows), Rows.open(self.answers), self.team.size
-        return stage.course(
-            rows,
-            answers,
-            side_by_side=plan.rows * size,
-            budget=plan.budget * size,
-            seed=plan.seed,
-        )
+    def _plan(self, config: Mapping[str, Any]) -> Plan:
+        return plan_of(config, processes=self.team.size)
+
+    def _way(self, nlp: Language, plan: Plan) -> tuple[Way, int]:
+        """Where a training goes along, and how many steps it has that nothing stops before."""
+        _, stage = only_stage(nlp)
+        config = nlp.config.interpolate()
+        if stream := stream_of(config, own_settings(config)):
+            return stream.course(stage, partial(_course, stage, plan=plan)), plan.steps
+        course = _course(stage, Rows.open(self.rows), Rows.open(self.answers), plan)
+        return course, steps_of(plan, course)
 
     # One sitting ----------------------------------------------------------------------------
 
     def _sit(self, facts: dict[str, Any], watcher: Watcher) -> Trained:
         nlp = spacy.load(self.start)
         config = nlp.config.interpolate()
-        plan = _plan(config)
+        plan = self._plan(config)
         torch.manual_seed(plan.seed + self.team.rank)
-        course = self._course(only_stage(nlp)[1], plan)
-        steps = _steps(plan, course)
-        trainee = StageTrainee(nlp, course, self.output, tuning=_tuning(config), steps=steps)
+        way, steps = self._way(nlp, plan)
+        trainee = StageTrainee(nlp, way, self.output, tuning=tuning_of(config), steps=steps)
         trainee.learner.team = self.team
         position = None
         if self.checkpoint.exists():
@@ -261,7 +264,7 @@ class Run:
             return
         config = load_config(self.start / "config.cfg", interpolate=True)
         known = facts.get("tracked", {})
-        runs = {kind: known.get(kind) for kind in _own(config)["track"]}
+        runs = {kind: known.get(kind) for kind in own_settings(config)["track"]}
         with tracked(watcher, self.output, dict(_flat(config)), runs) as watching:
             if runs:
                 facts["tracked"] = watching.runs
@@ -294,15 +297,6 @@ def _portions(examples: Iterable[Example]) -> Iterator[list[Example]]:
         yield some
 
 
-def _own(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The block `[seqpipe]`."""
-    own = {**_OWN, **config.get("seqpipe", {})}
-    unknown = set(own) - set(_OWN)
-    if unknown:
-        raise SettingError("[seqpipe]", listed(sorted(unknown)), f"some of {listed(_OWN)}")
-    return own
-
-
 @contextmanager
 def _threads(wanted: int) -> Iterator[None]:
     """So many threads for torch; 0 leaves it its own choice."""
@@ -314,67 +308,17 @@ def _threads(wanted: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _plan(config: Mapping[str, Any]) -> Plan:
-    training = config["training"]
-    own = _own(config)
-    if training["max_epochs"] < 0:
-        raise SettingError("training.max_epochs", training["max_epochs"], "0 or more")
-    if own["most_skipped"] < 1:
-        raise SettingError("seqpipe.most_skipped", own["most_skipped"], "1 step or more")
-    return Plan(
-        seed=training["seed"] or 0,
-        epochs=training["max_epochs"],
-        steps=training["max_steps"],
-        accumulate=training["accumulate_gradient"],
-        eval_frequency=training["eval_frequency"],
-        patience=training["patience"],
-        rows=own["rows"],
-        budget=own["budget"],
-        checkpoint_seconds=own["checkpoint_seconds"],
-        most_skipped=own["most_skipped"],
-    )
+def _course(stage: Stage, rows: Rows, answers: Rows, plan: Plan) -> Course:
+    return stage.course(rows, answers, side_by_side=plan.rows, budget=plan.budget, seed=plan.seed)
 
 
-def _tuning(config: Mapping[str, Any]) -> Tuning:
-    own = _own(config)
-    return Tuning(layer_decay=own["layer_decay"], unfreeze=own["unfreeze"])
-
-
-def _steps(plan: Plan, course: Course) -> int:
-    """How many steps a run has that nothing stops before."""
-    steps = plan.epochs * -(-len(course.parts(0)) // plan.accumulate)
-    return min(n for n in (steps, plan.steps) if n)
-
-
-def _fit_length(nlp: Language, course: Course) -> None:
-    """Where no length is asked for: so many epochs, more of a small corpus, fewer of a large."""
-    training = nlp.config["training"]
-    if training["max_epochs"] or training["max_steps"]:
-        return
+def _facts(nlp: Language, rows: Rows | None) -> dict[str, Any]:
+    """What a person wants to know of a model that comes along years later; of a stream nobody
+    knows how many rows it has."""
     config = nlp.config.interpolate()
-    own, each = _own(config), _steps(replace(_plan(config), epochs=1), course)
-    training["max_epochs"] = max(own["epochs"], -(-own["least_steps"] // each))
-    if own["most_steps"] and training["max_epochs"] * each > own["most_steps"]:
-        training["max_steps"] = own["most_steps"]
-
-
-def _fit_schedule(nlp: Language, plan: Plan, course: Course) -> None:
-    """A schedule that leaves its end open ends with the run."""
-    rate = nlp.config["training"]["optimizer"].get("learn_rate")
-    if isinstance(rate, dict) and rate.get("total_steps") == 0:
-        rate["total_steps"] = _steps(plan, course)
-        rate["warmup_steps"] = min(rate["warmup_steps"], rate["total_steps"] // 4)
-
-
-def _facts(nlp: Language, rows: Rows) -> dict[str, Any]:
-    """What a person wants to know of a model that comes along years later."""
-    config = nlp.config.interpolate()
+    known = {} if rows is None else {"rows": len(rows), "pieces": int(rows.lengths.sum())}
     return {
-        "trained_on": {
-            "corpora": config["corpora"],
-            "rows": len(rows),
-            "pieces": int(rows.lengths.sum()),
-        },
+        "trained_on": {"corpora": config["corpora"], **known},
         "seed": config["training"]["seed"],
         "versions": {
             "python": platform.python_version(),

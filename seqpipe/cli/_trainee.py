@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
@@ -19,11 +20,14 @@ from torch import Tensor
 from seqpipe.components._stage import Buckets, Lessons, Stage
 from seqpipe.errors import DataEmpty, UsageError, listed
 from seqpipe.files import written_folder
-from seqpipe.text.course import Course, Part
+from seqpipe.text.course import Part, Parts, Way
 from seqpipe.text.rows import Rows
+from seqpipe.text.streamed import Streamed
 from seqpipe.train.learner import Learner, Taken
 from seqpipe.train.loop import Validation
 from seqpipe.train.tuning import Tuning
+
+_STREAM = "stream"  # among what is carried on, where a stream is
 
 
 def only_stage(nlp: Language) -> tuple[str, Stage]:
@@ -51,7 +55,7 @@ class StageTrainee:
     """A course through the rows, gradients and steps by the stage, validation on the dev part."""
 
     def __init__(
-        self, nlp: Language, course: Course, output: Path, *, tuning: Tuning, steps: int
+        self, nlp: Language, course: Way, output: Path, *, tuning: Tuning, steps: int
     ) -> None:
         self.nlp = nlp
         self.name, self.stage = only_stage(nlp)
@@ -91,7 +95,7 @@ class StageTrainee:
     def learn_rate(self) -> float:
         return float(self._optimizer.learn_rate)
 
-    def parts(self, epoch: int) -> Sequence[Part]:
+    def parts(self, epoch: int) -> Parts:
         return self._course.parts(epoch)
 
     def learn(self, part: Part) -> None:
@@ -100,7 +104,9 @@ class StageTrainee:
         self.stage.learn(lessons, drop=self._drop, buckets=whole_bucket(part.at))
 
     def carried(self) -> Mapping[str, Tensor]:
-        return self.stage.carried()
+        if not isinstance(self._course, Streamed):
+            return self.stage.carried()
+        return {**self.stage.carried(), _STREAM: torch.tensor(self._course.place())}
 
     def step(self) -> Taken:
         decay = self._tuning.layer_decay
@@ -110,7 +116,9 @@ class StageTrainee:
 
     def catch_up(self, steps: int, carried: Mapping[str, Tensor]) -> None:
         """Moves the schedules to where a checkpoint stood, and takes up what it carried on."""
-        self.stage.carry_on(carried)
+        if isinstance(self._course, Streamed):
+            self._course.go_to(carried[_STREAM].tolist())
+        self.stage.carry_on({name: t for name, t in carried.items() if name != _STREAM})
         for _ in range(steps):
             self._advance()
 

@@ -129,6 +129,8 @@ def _check(folds: int, sizes: Sequence[Size], columns: Mapping[str, Any]) -> Non
         raise UsageError(f"--folds {folds} is too few: a fold is held out of 2 at least.")
     if not folds and not sizes:
         raise UsageError("Say how many folds, which sizes, or both.")
+    if columns.get("streaming"):
+        raise UsageError("--streaming reads rows as they come, and for folds and sizes they count.")
     for size in sizes:
         if size != "all" and (not isinstance(size, int) or size < 1):
             raise UsageError(f"--sizes takes numbers of rows and 'all', and not {size!r}.")

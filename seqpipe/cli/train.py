@@ -31,6 +31,7 @@ _EXAMPLE = """example:
   python -m seqpipe train sentiment rows.csv --output stars --init-from prose/model-best
   python -m seqpipe train generator poems.jsonl --text poem --output verse
   python -m seqpipe train generator lines.csv --join "\\n" --output novel
+  python -m seqpipe train generator shards/ --output web --streaming --training.max_steps 20000
   python -m seqpipe train config.cfg --output out --resume
   python -m seqpipe train sentiment rows.csv --output folds --folds 5
   python -m seqpipe train sentiment rows.csv --output curve --sizes 100,300,all"""
@@ -52,6 +53,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_argument("--device", help="auto, cpu, cuda or cuda:1")
     shown = "show the run in some of tensorboard, wandb and mlflow"
     settings.add_argument("--track", metavar="A,B,...", help=shown)
+    streams = parser.add_argument_group("streams")
+    streamed = "read rows as they come, never all of them: needs --training.max_steps"
+    streams.add_argument("--streaming", action="store_true", help=streamed)
+    buffer = "rows held and shuffled among each other (10000)"
+    streams.add_argument("--buffer", type=int, metavar="ROWS", help=buffer)
+    sample = "rows that labels and vocabulary are learned from (20000)"
+    streams.add_argument("--sample", type=int, metavar="ROWS", help=sample)
     several = parser.add_argument_group("several runs")
     held = "hold each of K parts of the training rows out in turn"
     several.add_argument("--folds", type=int, metavar="K", help=held)
@@ -85,7 +93,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
 
     how: dict[str, Any] = {
         "output": args.output,
-        "columns": columns_of(args),
+        "columns": {**columns_of(args), **({"streaming": True} if args.streaming else {})},
         "init_from": args.init_from,
         "overrides": {**_shortcuts(args), **parse_overrides(overrides)},
         "resume": args.resume,
@@ -129,6 +137,8 @@ def _shortcuts(args: argparse.Namespace) -> dict[str, Any]:
         "nlp.lang": args.lang,
         "system.seed": args.seed,
         "seqpipe.track": args.track and names_in(args.track),
+        "seqpipe.buffer": args.buffer,
+        "seqpipe.sample": args.sample,
     }
     return {name: value for name, value in short.items() if value is not None}
 
@@ -157,8 +167,9 @@ def train(
     """Trains into `output`: model-best, model-last and log.jsonl.
 
     `columns` may name `text`, `label`, `labels` or `tokens`, `source` and `target`, `join`,
-    `split`, `dev`, `dev_split` and `limit`; `overrides` are settings of the config by their dotted
-    names; `init_from` names a pipeline with a trained generator, which the encoder begins as.
+    `split`, `dev`, `dev_split`, `limit` and `streaming`; `overrides` are settings of the config by
+    their dotted names; `init_from` names a pipeline with a trained generator, which the encoder
+    begins as.
     """
     from seqpipe.cli._config import config_for
     from seqpipe.cli._run import Run

@@ -16,6 +16,7 @@ SeqpipeError
 │   ├── SizeTooLarge        fewer rows than are to be learned from
 │   ├── ProbabilitiesUnfit  soft labels that are no probabilities
 │   ├── LabelsStrange       labels in the data that a pipeline does not know
+│   ├── SampleLacking       a label of a stream that its sample does not show
 │   └── RowsUnreadable      encoded rows that are missing or damaged
 ├── StageError          a stage asked for something it cannot do
 │   ├── NotInitialized      used before `initialize` or training
@@ -193,6 +194,14 @@ class LabelsStrange(DataError):
         super().__init__(
             f"{data!r} carries the label{'s' * (len(strange) > 1)} {listed(strange)}, and the "
             f"pipeline knows {listed(known)}: give data with these labels, or train anew."
+        )
+
+
+class SampleLacking(DataError):
+    def __init__(self, reason: str, sample: int, stage: str) -> None:
+        super().__init__(
+            f"{reason} The {sample:,} rows of the sample do not show it: give --sample more of "
+            f"them, or name all labels in initialize.components.{stage}.labels."
         )
 
 

@@ -33,12 +33,27 @@ class Part:
 Taught = tuple[list[NDArray[Any]], list[NDArray[Any]]]
 
 
-class Course(Protocol):
-    def parts(self, epoch: int) -> Sequence[Part]:
+class Parts(Protocol):
+    """Parts in their order; how many there are need not be known before the last is asked for."""
+
+    def __getitem__(self, places: slice, /) -> Sequence[Part]: ...
+
+
+class Way(Protocol):
+    """What a training goes along."""
+
+    def parts(self, epoch: int) -> Parts:
         """Of one epoch, the same whenever it is asked for."""
 
     def take(self, part: Part) -> Taught:
         """The rows of a part, and what is to be said of each, in the epoch asked for last."""
+
+
+class Course(Way, Protocol):
+    """One of which all is there before it begins."""
+
+    def parts(self, epoch: int) -> Sequence[Part]:
+        """Of one epoch, the same whenever it is asked for."""
 
 
 class Buckets:

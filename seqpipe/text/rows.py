@@ -29,10 +29,10 @@ class Rows:
         self.lengths: NDArray[np.int64] = np.diff(self.offsets)  # (rows,)
 
     @classmethod
-    def of(cls, rows: Sequence[NDArray[np.int32]]) -> Rows:
+    def of(cls, rows: Sequence[NDArray[Any]], *, dtype: str = "<i4") -> Rows:
         """In memory, copied."""
         ends = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        return cls(np.concatenate([np.empty(0, np.int32), *rows], dtype=np.int32), ends)
+        return cls(np.concatenate([np.empty(0, dtype), *rows], dtype=dtype), ends)
 
     @classmethod
     def write(cls, folder: Path, rows: Iterable[NDArray[np.int32]]) -> Rows:

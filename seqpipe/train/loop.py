@@ -18,7 +18,7 @@ from torch import Tensor
 
 from seqpipe.errors import TrainingDiverged
 from seqpipe.files import written
-from seqpipe.text.course import Part
+from seqpipe.text.course import Part, Parts
 from seqpipe.train.checkpoint import Position, load_checkpoint, save_checkpoint
 from seqpipe.train.learner import Learner, Taken
 from seqpipe.train.team import Team
@@ -69,7 +69,7 @@ class Trainee(Protocol):
     def learner(self) -> Learner: ...
     @property
     def learn_rate(self) -> float: ...
-    def parts(self, epoch: int) -> Sequence[Part]: ...
+    def parts(self, epoch: int) -> Parts: ...
     def learn(self, part: Part) -> None:
         """Adds the gradients of a part of the epoch asked for last."""
 
@@ -128,17 +128,21 @@ class Loop:
             self.last = _keep_lines(self.log, self.at.validations)
         while not self._over():
             parts = self.trainee.parts(self.at.epoch)
-            while self.at.batch < len(parts) and not self._over():
+            while not self._over() and not self._walked(parts):
                 group = parts[self.at.batch : self.at.batch + self.plan.accumulate]
                 self._step(group)
                 self._after(ending=self._ends(parts))
                 if any(self.team.total([self.watcher.stopping])):
                     self.keep()
                     return False
-            if self.at.batch >= len(parts):
+            if not self._over():
                 self.at.epoch += 1
                 self.at.batch = 0
         return True
+
+    def _walked(self, parts: Parts) -> bool:
+        """Whether the epoch has no more of them."""
+        return not parts[self.at.batch : self.at.batch + 1]
 
     def _over(self) -> bool:
         at, plan = self.at, self.plan
@@ -148,11 +152,12 @@ class Loop:
             or bool(plan.patience and at.validations and at.step - at.best_step >= plan.patience)
         )
 
-    def _ends(self, parts: Sequence[Any]) -> bool:
+    def _ends(self, parts: Parts) -> bool:
         """Whether this was the last step of all."""
         at, plan = self.at, self.plan
-        finished = at.batch >= len(parts) and at.epoch + 1 == plan.epochs
-        return finished or bool(plan.steps and at.step >= plan.steps)
+        if plan.steps and at.step >= plan.steps:
+            return True
+        return at.epoch + 1 == plan.epochs and self._walked(parts)
 
     def _step(self, group: Sequence[Part]) -> None:
         at, own, cells = self.at, 0, 0
