@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from single import SINGLE
 from torch import Tensor, nn
 
 from seqpipe.nets.cells import Cell
 from seqpipe.search.state import Found, Net, S, Step
 
 BEGIN, END = 2, 3
-_CELLS: dict[Cell, Any] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Writer(nn.Module):
         super().__init__()
         self.cell = cell
         self.embedding = nn.Embedding(pieces, width)
-        self.recurrent = _CELLS[cell](width, width)
+        self.recurrent = SINGLE[cell](width, width)
         self.output = nn.Linear(2 * width, pieces)
         self.sharp = sharp
         with torch.no_grad():

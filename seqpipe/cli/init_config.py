@@ -54,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--target", metavar="COLUMN", help="of their translations (target)")
     settings = parser.add_argument_group("settings (any other as --dotted.name VALUE)")
     settings.add_argument("--lang", metavar="CODE", help="language of the pipeline (xx: any)")
-    settings.add_argument("--cell", choices=["rnn", "lstm", "gru"])
+    settings.add_argument("--cell", choices=["rnn", "lstm", "gru", "mingru"])
     settings.add_argument("--width", type=int, metavar="N", help="of the cell, each way")
     settings.add_argument("--layers", type=int, metavar="N")
     settings.add_argument(

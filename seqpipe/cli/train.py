@@ -45,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the models")
     column_arguments(parser)
     settings = parser.add_argument_group("settings (any other as --dotted.name VALUE)")
-    settings.add_argument("--cell", choices=["rnn", "lstm", "gru"])
+    settings.add_argument("--cell", choices=["rnn", "lstm", "gru", "mingru"])
     settings.add_argument("--epochs", type=int, metavar="N")
     settings.add_argument("--lang", help="language code of the pipeline (xx: any)")
     settings.add_argument("--seed", type=int)

@@ -54,7 +54,8 @@ class Decoder(nn.Module):
         self.feeding = feeding
         self.start = nn.Linear(memory, layers * width)
         self.layers = nn.ModuleList(
-            make_cell(cell, inputs=d, width=width) for d in [lowest, *above]
+            make_cell(cell, inputs=d, width=width, weight_dropout=weight_dropout)
+            for d in [lowest, *above]
         )
         self.attention: Attention = make_attention(attention, query=width, memory=memory)
         # what is written next hangs on state, context and last piece alike (Pascanu et al. 2014)

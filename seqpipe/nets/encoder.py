@@ -8,13 +8,14 @@ one over rows that were turned round, are right and fast.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell, thinned
+from seqpipe.nets.cells import Cell, MinGRU, Recurrent, State, make_cell, run_cell, thinned
 from seqpipe.nets.dropout import Locked
 
 
@@ -69,10 +70,9 @@ class Encoder(nn.Module):
         self.inputs = inputs
         self.outputs = width * ways
         self.bidirectional = bidirectional
-        self.onward = nn.ModuleList(make_cell(cell, inputs=d, width=width) for d in sizes)
-        self.backward_ = nn.ModuleList(
-            make_cell(cell, inputs=d, width=width) for d in sizes if bidirectional
-        )
+        make = partial(make_cell, cell, width=width, weight_dropout=weight_dropout)
+        self.onward = nn.ModuleList(make(inputs=d) for d in sizes)
+        self.backward_ = nn.ModuleList(make(inputs=d) for d in sizes if bidirectional)
         self.dropout = Locked(dropout)
         self.weight_dropout = weight_dropout
 
@@ -101,7 +101,7 @@ class Encoder(nn.Module):
         """One way through one layer; what stands beyond a row's length is left undefined."""
         recurrent = cast(Recurrent, module)
         weights = thinned(recurrent, self.weight_dropout)
-        if not (x.is_cuda or isinstance(recurrent, nn.GRU)):
+        if isinstance(recurrent, MinGRU) or not (x.is_cuda or isinstance(recurrent, nn.GRU)):
             return run_cell(recurrent, x, weights=weights)[0]
         # cuDNN wants packed rows, and torch's GRU has no fast padded kernel to gain from
         packed = pack_padded_sequence(

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from seqpipe.nets.cells import Recurrent
+from seqpipe.nets.cells import MinGRU, Recurrent
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Folded:
         self.cell = cell
         self.ways = len(modules)
         self.width = modules[0].hidden_size
-        weights = [dict(module.named_parameters()) for module in modules]
+        weights = [_weights(module) for module in modules]
         scale = _scale(modules[0]).to(weights[0]["bias_ih_l0"])  # (G,)
         self.inputs = torch.stack([w["weight_ih_l0"].t() * scale for w in weights])  # (W, D, G)
         # twice, as the states are halves
@@ -81,15 +81,31 @@ def _step_gru(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: 
     torch.lerp(new.sigmoid_().sub_(0.5), state, keep, out=out)
 
 
+def _step_mingru(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
+    opening, new = gates.chunk(2, dim=-1)
+    torch.lerp(state, new, opening.sigmoid_(), out=out)
+
+
 _STEPS: dict[str, Callable[[Folded, Tensor, Tensor, Tensor, Tensor], None]] = {
     "rnn": _step_rnn,
     "lstm": _step_lstm,
     "gru": _step_gru,
+    "mingru": _step_mingru,
 }
 
 
+def _weights(module: Recurrent) -> dict[str, Tensor]:
+    """By torch's names, with zeros for the carried half of the gates where a cell has none."""
+    own: dict[str, Tensor] = dict(module.named_parameters())
+    if isinstance(module, MinGRU):
+        bias = own["bias_ih_l0"]
+        own["weight_hh_l0"] = bias.new_zeros(len(bias), module.hidden_size)
+        own["bias_hh_l0"] = torch.zeros_like(bias)
+    return own
+
+
 def _scale(module: Recurrent) -> Tensor:
-    """2 where a gate goes through tanh, 1 where it goes through the logistic function."""
-    width = module.hidden_size
-    tanh = {nn.RNN: [2], nn.LSTM: [1, 1, 2, 1], nn.GRU: [1, 1, 2]}[type(module)]
-    return torch.tensor(tanh, dtype=torch.float32).repeat_interleave(width)
+    """2 where a gate goes through tanh, 1 where it goes through the logistic function, and a half
+    where it is a part of the state itself."""
+    parts = {nn.RNN: [2], nn.LSTM: [1, 1, 2, 1], nn.GRU: [1, 1, 2], MinGRU: [1, 0.5]}[type(module)]
+    return torch.tensor(parts, dtype=torch.float32).repeat_interleave(module.hidden_size)

@@ -48,7 +48,9 @@ class LanguageModel(nn.Module):
         self.cell = cell
         self.width = width
         self.pieces = Pieces(pieces, embedding)
-        self.layers = nn.ModuleList(make_cell(cell, inputs=d, width=width) for d in sizes)
+        self.layers = nn.ModuleList(
+            make_cell(cell, inputs=d, width=width, weight_dropout=weight_dropout) for d in sizes
+        )
         # what is tied must be of one width
         self.top = nn.Linear(width, embedding) if tie_output and width != embedding else None
         # what is tied is one parameter of one name: a file holds it once

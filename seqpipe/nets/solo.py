@@ -131,10 +131,20 @@ class _Gru(_Layer):
         return self.half
 
 
+class _MinGru(_Layer):
+    def step(self, below: Array) -> Array:
+        opened, new = self.given(below).reshape(2, -1)
+        new = new - self.half
+        new *= _logistic(opened.copy())
+        self.half += new
+        return self.half
+
+
 _STEPS: dict[str, Callable[[Folded, Array | None, Array, Array], _Layer]] = {
     "rnn": _Rnn,
     "lstm": _Lstm,
     "gru": _Gru,
+    "mingru": _MinGru,
 }
 
 

@@ -18,7 +18,7 @@ from seqpipe.nets.cells import Cell, Recurrent
 from seqpipe.nets.encoder import Encoder
 
 _PIECES = "pieces.weight"
-_GATES: dict[int, Cell] = {1: "rnn", 3: "gru", 4: "lstm"}  # no two cells have as many
+_GATES: dict[int, Cell] = {1: "rnn", 2: "mingru", 3: "gru", 4: "lstm"}  # no two cells have as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,10 @@ class Sizes:
     @classmethod
     def of(cls, weights: Mapping[str, Tensor]) -> Sizes:
         """Of a language model's weights; KeyError where they are not those of one."""
-        gates, width = weights["layers.0.weight_hh_l0"].shape
-        layers = sum(name.endswith(".weight_hh_l0") for name in weights)
+        gates = len(weights["layers.0.bias_ih_l0"])
+        carried = weights.get("layers.0.weight_hh_l0")  # (G, H); a minGRU has none
+        width = gates // 2 if carried is None else carried.shape[1]
+        layers = sum(name.endswith(".bias_ih_l0") for name in weights)
         return cls(_GATES[gates // width], weights[_PIECES].shape[1], width, layers)
 
     @classmethod

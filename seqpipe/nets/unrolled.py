@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqpipe.nets.cells import Recurrent, State
+from seqpipe.nets.cells import MinGRU, Recurrent, State
+from seqpipe.nets.scan import gated
 
 _dsigmoid = torch.ops.aten.sigmoid_backward.grad_input
 _dtanh = torch.ops.aten.tanh_backward.grad_input
@@ -26,7 +27,7 @@ def given(module: Recurrent, x: Tensor) -> Tensor:
     carried one of a GRU, of which the reset gate takes a part back."""
     own = dict(module.named_parameters())
     bias: Tensor = own["bias_ih_l0"]
-    if not isinstance(module, nn.GRU):
+    if not isinstance(module, (nn.GRU, MinGRU)):
         bias = bias + own["bias_hh_l0"]
     return F.linear(x, own["weight_ih_l0"], bias)
 
@@ -36,6 +37,9 @@ def unrolled(
 ) -> tuple[Tensor, State]:
     """All steps from the given half of the gates (T, B, G) to the hidden states (T, B, H), with
     some `weights` in place of its own; states are (B, H), and those of an LSTM two."""
+    if isinstance(module, MinGRU):
+        y = gated(gates, cast(Tensor, state))
+        return y, _last(y, cast(Tensor, state))
     own = {**dict(module.named_parameters()), **(weights or {})}
     recurrent = own["weight_hh_l0"]
     if isinstance(module, nn.LSTM):

@@ -199,7 +199,7 @@ def test_without_a_length_small_data_is_walked_more_often(reviews: Path, tmp_pat
     assert training["optimizer"]["learn_rate"]["total_steps"] == 1001
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "mingru"])
 def test_every_cell_trains(cell: str, reviews: Path, tmp_path: Path) -> None:
     overrides = {**QUICK, "training.max_steps": 2, "components.*.model.cell": cell}
     trained = train("sentiment", str(reviews), output=tmp_path / "out", overrides=overrides)

@@ -121,7 +121,7 @@ def test_the_same_seed_gives_the_same_bytes(pairs: Path, tmp_path: Path) -> None
     assert found[0] == found[1] != found[2]
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "mingru"])
 def test_every_cell_trains(cell: str, pairs: Path, tmp_path: Path) -> None:
     overrides = {**QUICK, "training.max_steps": 1, "components.*.model.cell": cell}
     trained = train("translator", str(pairs), output=tmp_path, overrides=overrides)

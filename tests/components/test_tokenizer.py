@@ -173,7 +173,7 @@ def test_settings_that_make_no_sense_are_refused(setting: str, value: Any, messa
         add_stage(blank(), **{setting: value})
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "mingru"])
 @pytest.mark.parametrize("conv", [0, 1])
 def test_every_cell_learns(cell: str, conv: int) -> None:
     model = {"cell": cell, "conv": conv, "layers": 2}

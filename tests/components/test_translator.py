@@ -208,7 +208,7 @@ def test_every_unit_of_text_learns_and_speaks(unit: str, apart: bool) -> None:
     assert said(nlp, [source for source, _ in pairs[:2]]) == [target for _, target in pairs[:2]]
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "mingru"])
 @pytest.mark.parametrize("feeding", [False, True])
 def test_every_cell_learns_and_speaks(cell: str, feeding: bool) -> None:
     pairs = [("ab", "BA"), ("cd", "DC")]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from single import SINGLE
 from torch import Tensor, nn
 
 from seqpipe.nets.cells import Cell
@@ -22,7 +23,6 @@ LENGTHS = [5, 0, 3, 1]
 every_cell = pytest.mark.parametrize("cell", CELLS)
 every_depth = pytest.mark.parametrize("layers", [1, 2, 3])
 fed_or_not = pytest.mark.parametrize("feeding", [False, True])
-_SINGLE: dict[Cell, Any] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
 def make_decoder(
@@ -62,7 +62,7 @@ def plain(decoder: Decoder, x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
     cells = []
     for layer in decoder.layers:
         weights = dict(layer.named_parameters())
-        single = _SINGLE[decoder.cell](weights["weight_ih_l0"].shape[1], decoder.width)
+        single = SINGLE[decoder.cell](weights["weight_ih_l0"].shape[1], decoder.width)
         single.load_state_dict({name.removesuffix("_l0"): w for name, w in weights.items()})
         cells.append(single)
     states: list[Any] = [

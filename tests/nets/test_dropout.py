@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import partial
-from typing import get_args
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from seqpipe.nets.decoder import Decoder
 from seqpipe.nets.dropout import Fixed, Gaps, Locked, set_dropout
 from seqpipe.nets.encoder import Encoder
 
-every_cell = pytest.mark.parametrize("cell", get_args(Cell))
+every_cell = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 
 
 def test_a_row_keeps_its_mask_from_step_to_step() -> None:

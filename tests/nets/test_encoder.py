@@ -8,7 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from single import MinGRUCell
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seqpipe.nets.cells import Cell, Recurrent
@@ -66,7 +68,7 @@ def run_packed(reference: Recurrent, x: Tensor, lengths: Tensor) -> Tensor:
     return outputs
 
 
-@every_cell
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @every_depth
 @both_ways
 @ragged
@@ -92,6 +94,44 @@ def test_outputs_and_gradients_equal_those_of_packed_torch(
         assert weight.grad is not None
         expected = torch.zeros_like(other) if other.grad is None else other.grad
         assert torch.allclose(weight.grad, expected, atol=1e-4)
+
+
+def plain_layer(module: nn.Module, x: Tensor) -> Tensor:
+    """One row of a minGRU step by step: (S, D) to (S, H)."""
+    weights = {name.removesuffix("_l0"): w for name, w in module.named_parameters()}
+    single, h = MinGRUCell(x.shape[1], 4), torch.zeros(1, 4)
+    states = []
+    for step in x.split(1):
+        h = torch.as_tensor(functional_call(single, weights, (step, h)))
+        states.append(h)
+    return torch.cat([torch.zeros(0, 4), *states])
+
+
+@every_depth
+@both_ways
+@ragged
+def test_outputs_and_gradients_of_a_mingru_are_those_of_plain_loops(
+    layers: int, bidirectional: bool, lengths: list[int]
+) -> None:
+    encoder = make_encoder("mingru", layers, bidirectional)
+    x = torch.randn(len(lengths), 7, 3, requires_grad=True)
+    found = encoder(x, torch.tensor(lengths))
+    expected = torch.zeros_like(found)
+    for i, length in enumerate(lengths):
+        row = x[i, :length]
+        for layer, module in enumerate(encoder.onward):
+            ways = [plain_layer(module, row)]
+            if bidirectional:
+                ways.append(plain_layer(encoder.backward_[layer], row.flip(0)).flip(0))
+            row = torch.cat(ways, dim=1)
+        expected = expected.index_put((torch.tensor(i), torch.arange(length)), row)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    into, leaves = torch.randn_like(found), [x, *encoder.parameters()]
+    grads = (
+        torch.autograd.grad(y, leaves, into, materialize_grads=True) for y in (found, expected)
+    )
+    for ours, theirs in zip(*grads, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
 @every_cell

@@ -340,7 +340,7 @@ def test_embeddings_lose_the_same_places_all_along_a_row() -> None:
     torch.testing.assert_close(found, expected)
 
 
-@every_cell
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @torch.no_grad()
 def test_recurrent_weights_are_dropped_for_a_whole_window(cell: Cell) -> None:
     net, ids = make_net(cell, layers=1, weight_dropout=0.5), make_ids(3, 6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -30,7 +32,7 @@ def begun(model: LanguageModel) -> Carry:
 
 
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", get_args(Cell))
 def test_steps_are_those_of_torch(cell: Cell, layers: int) -> None:
     model = make_model(cell, layers)
     teller, carry = model.teller(), begun(model)
@@ -45,7 +47,7 @@ def test_steps_are_those_of_torch(cell: Cell, layers: int) -> None:
         torch.testing.assert_close(cells, carry.cells[:, 0], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", get_args(Cell))
 def test_reading_is_stepping(cell: Cell) -> None:
     model = make_model(cell, 2)
     carry = begun(model)

@@ -15,6 +15,7 @@ from seqpipe.nets.unrolled import given, unrolled
 
 WIDTH, INPUTS = 6, 5
 every_cell = pytest.mark.parametrize("cell", get_args(Cell))
+every_recurrent_weight = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 
 
 def make_module(cell: Cell, dtype: torch.dtype = torch.float64) -> Recurrent:
@@ -74,14 +75,14 @@ def test_in_single_precision(cell: Cell) -> None:
     check(make_module(cell, dtype), make_parts(cell, 12, 4, dtype))
 
 
-@every_cell
+@every_recurrent_weight
 def test_other_weights_take_the_place_of_its_own(cell: Cell) -> None:
     module = make_module(cell)
     other = torch.randn_like(cast(Tensor, module.weight_hh_l0), requires_grad=True)
     check(module, make_parts(cell, 4, 3), {"weight_hh_l0": other})
 
 
-@every_cell
+@every_recurrent_weight
 def test_gradients_are_those_of_small_differences(cell: Cell) -> None:
     module = make_module(cell)
     gates = torch.randn(3, 2, len(cast(Tensor, module.bias_ih_l0)), dtype=torch.float64)
@@ -141,5 +142,5 @@ def test_outputs_changed_behind_its_back_are_noticed(cell: Cell) -> None:
     y = ours(make_module(cell), make_parts(cell, 4, 3), {})[0]
     with torch.no_grad():
         y.mul_(2)
-    with pytest.raises(RuntimeError, match="modified inplace"):
+    with pytest.raises(RuntimeError, match=r"modified .*inplace"):
         y.sum().backward()
