@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from single import MinGRUCell
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seqpipe.nets.cells import Cell, Recurrent
@@ -45,8 +44,10 @@ def pairs(encoder: Encoder, reference: Recurrent) -> list[tuple[nn.Parameter, nn
 
 
 def make_reference(encoder: Encoder, cell: Cell, layers: int, bidirectional: bool) -> Recurrent:
-    kinds: dict[Cell, type[Recurrent]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-    reference = kinds[cell](3, 4, num_layers=layers, bidirectional=bidirectional, batch_first=True)
+    kinds: dict[Cell, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+    reference: Recurrent = kinds[cell](
+        3, 4, num_layers=layers, bidirectional=bidirectional, batch_first=True
+    )
     with torch.no_grad():
         for ours, theirs in pairs(encoder, reference):
             theirs.copy_(ours)
@@ -98,11 +99,12 @@ def test_outputs_and_gradients_equal_those_of_packed_torch(
 
 def plain_layer(module: nn.Module, x: Tensor) -> Tensor:
     """One row of a minGRU step by step: (S, D) to (S, H)."""
-    weights = {name.removesuffix("_l0"): w for name, w in module.named_parameters()}
     single, h = MinGRUCell(x.shape[1], 4), torch.zeros(1, 4)
+    for name, weight in module.named_parameters():
+        setattr(single, name.removesuffix("_l0"), weight)
     states = []
     for step in x.split(1):
-        h = torch.as_tensor(functional_call(single, weights, (step, h)))
+        h = single(step, h)
         states.append(h)
     return torch.cat([torch.zeros(0, 4), *states])
 
