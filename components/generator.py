@@ -370,7 +370,7 @@ class Generator(Stage):
                 for at in range(0, targets.shape[1], self.window):
                     ids, wanted = (x[:, at : at + self.window] for x in (batch.ids, targets))
                     ids, wanted = ids.to(net.device), wanted.to(net.device)
-                    loss, extra, carry = net.loss(ids, wanted, carry)
+                    loss, extra, carry = learner.loss(ids, wanted, carry)
                     answers = int((wanted >= 0).sum())
                     learner.accumulate(loss, answers, besides=extra)
                     total, count = total + float(loss.detach()), count + answers

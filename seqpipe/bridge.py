@@ -134,7 +134,7 @@ class NetShim(Shim):
             for places in plan(lengths, budget=budget, rows=rows):
                 batch = collate(encoded, places)
                 wanted = collate_answers(answers, places).to(device)
-                loss = net.loss(batch.ids.to(device), batch.lengths.to(device), wanted)
+                loss = learner.loss(batch.ids.to(device), batch.lengths.to(device), wanted)
                 counts.append(net.answers(wanted))
                 learner.accumulate(loss, counts[-1])
                 losses.append(loss.detach())

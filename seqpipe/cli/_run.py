@@ -178,6 +178,7 @@ class Run:
         nlp = _initialized(config, stream.sample if stream else lambda: corpora[0](reader))
         _, stage = only_stage(nlp)
         tuning_of(filled).check(stage.shim.learner)
+        stage.shim.learner.compute_in(own_settings(filled)["precision"])
         rows = None
         if stream is None:
             rows = self._encode(stage, corpora[0](reader))
@@ -231,6 +232,7 @@ class Run:
         way, steps = self._way(nlp, plan)
         trainee = StageTrainee(nlp, way, self.output, tuning=tuning_of(config), steps=steps)
         trainee.learner.team = self.team
+        trainee.learner.compute_in(own_settings(config)["precision"])
         position = None
         if self.checkpoint.exists():
             position, carried = load_checkpoint(self.checkpoint, trainee.learner)

@@ -17,6 +17,7 @@ _OWN = {
     "rows": 32,
     "budget": 4096,
     "threads": 1,
+    "precision": "fp32",
     "checkpoint_seconds": 30,
     "most_skipped": 20,  # steps in a row that are not finite: chance alone does not do that
     "track": (),  # who else is shown the run

@@ -97,6 +97,21 @@ def run_cell(
     weights: Mapping[str, Tensor] | None = None,
 ) -> tuple[Rows, State]:
     """All steps of rows that go on together, with some `weights` in place of its own."""
+    if torch.is_autocast_enabled("cpu"):
+        return _run_full(module, x, state, weights)
     if not weights:
         return cast("tuple[Rows, State]", module(x, state))
     return cast("tuple[Rows, State]", functional_call(module, dict(weights), (x, state)))
+
+
+def _run_full(
+    module: Recurrent, x: Rows, state: State | None, weights: Mapping[str, Tensor] | None
+) -> tuple[Rows, State]:
+    """In 32 bits: on most processors torch has no kernel of an LSTM for fewer, and none of a GRU
+    on any."""
+    if isinstance(state, tuple):
+        state = (state[0].float(), state[1].float())
+    elif state is not None:
+        state = state.float()
+    with torch.autocast("cpu", enabled=False):
+        return run_cell(module, x.float(), state, weights)

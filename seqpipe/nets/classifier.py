@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seqpipe.nets.dropout import Gaps
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
+from seqpipe.nets.full import full
 from seqpipe.nets.pooling import Pool
 from seqpipe.nets.sweep import Sweeps
 from seqpipe.nets.transfer import begin, vectors_of
@@ -64,8 +65,7 @@ class Classifier(nn.Module):
         mask = length_mask(lengths, ids.shape[1])  # (B, S)
         states = self._states(self.gaps(ids), lengths)  # (B, S, H)
         pooled = torch.cat([pool(states, mask) for pool in self.pools], dim=-1)
-        scores: Tensor = self.output(self.dropout(pooled))
-        return scores
+        return full(self.output(self.dropout(pooled)))
 
     def _states(self, ids: Tensor, lengths: Tensor) -> Tensor:
         if not self.training and self.sweeps.suits(self.encoder, self.embedding, rows=len(ids)):

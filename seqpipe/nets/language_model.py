@@ -17,6 +17,7 @@ from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell, thin
 from seqpipe.nets.dropout import Fixed, Locked
 from seqpipe.nets.embedding import Pieces
 from seqpipe.nets.folded import Derived
+from seqpipe.nets.full import full
 from seqpipe.nets.teller import Teller
 from seqpipe.nets.telling import told_loss
 from seqpipe.nets.unrolled import given, unrolled
@@ -104,8 +105,8 @@ class LanguageModel(nn.Module):
             places = read if i == 0 and x.dim() == 2 else None
             y, state = self._layer(layer, x, places, self._state(carry, i))
             h, c = state if isinstance(state, tuple) else (state, torch.zeros_like(state))
-            halves.append(h.detach() / 2)
-            cells.append(c.detach() * 2)
+            halves.append(full(h.detach()) / 2)
+            cells.append(full(c.detach()) * 2)
             x = y * self.dropout.mask(y[:1].transpose(0, 1)).transpose(0, 1)
         return y, x, Carry(ids[:, -1], torch.stack(halves), torch.stack(cells))
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqpipe.errors import SettingError
+from seqpipe.nets.full import full
 
 # Others may add a pool under the entry point group `seqpipe_poolings`.
 poolings = catalogue.create("seqpipe", "poolings", entry_points=True)
@@ -38,6 +39,7 @@ class Pool(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = full(x)
         return self.end(self.add(self.begin(x.shape[0], x), x, mask))
 
 
@@ -64,7 +66,7 @@ class AttentionPool(Pool):
     def scores(self, x: Tensor, mask: Tensor) -> Tensor:
         """How much each state counts, before the softmax: (B, S)."""
         # tanh x = 2 s(2x) - 1, three times as fast on a CPU; softmax forgets what the 1 shifts
-        scores: Tensor = 2 * self.query(self.key(x).mul_(2).sigmoid_()).squeeze(-1)
+        scores = full(2 * self.query(self.key(x).mul_(2).sigmoid_()).squeeze(-1))
         return scores.masked_fill(~mask, _LOWEST)
 
     def begin(self, rows: int, like: Tensor) -> tuple[Tensor, ...]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from seqpipe.nets.dropout import Gaps
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
+from seqpipe.nets.full import full
 from seqpipe.nets.sweep import Sweeps
 
 CLASSES = 3  # no end, the end of a token, the end of a sentence
@@ -44,8 +45,7 @@ class Tagger(nn.Module):
             return self._swept(ids, lengths)
         x = self.dropout(self._inputs(self._with_gaps(ids), lengths))  # (B, S, D)
         states = self.encoder(x, lengths)  # (B, S, H)
-        scores: Tensor = self.output(self.dropout(states))
-        return scores
+        return full(self.output(self.dropout(states)))
 
     def _swept(self, ids: Tensor, lengths: Tensor) -> Tensor:
         sweep = self.sweeps.of(self.encoder, self.embedding)

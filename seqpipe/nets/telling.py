@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seqpipe.nets.full import full
+
 # Rows whose scores stand in memory at a time: the caches hold them through all that is done.
 _ROWS = 256
 
@@ -54,7 +56,7 @@ def told_loss(
 ) -> Tensor:
     """The cross entropy of targets (N,) told from x (N, D) by weight (V, D) and bias (V,), summed,
     with label smoothing (Szegedy et al. 2016)."""
-    loss: Tensor = _Told.apply(x, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
+    loss: Tensor = _Told.apply(full(x), weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
     return loss
 
 

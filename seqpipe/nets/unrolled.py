@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqpipe.nets.cells import MinGRU, Recurrent, State
+from seqpipe.nets.full import full
 from seqpipe.nets.scan import gated
 
 _dsigmoid = torch.ops.aten.sigmoid_backward.grad_input
@@ -29,7 +30,7 @@ def given(module: Recurrent, x: Tensor) -> Tensor:
     bias: Tensor = own["bias_ih_l0"]
     if not isinstance(module, (nn.GRU, MinGRU)):
         bias = bias + own["bias_hh_l0"]
-    return F.linear(x, own["weight_ih_l0"], bias)
+    return full(F.linear(x, own["weight_ih_l0"], bias))
 
 
 def unrolled(

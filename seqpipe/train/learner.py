@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
 from seqpipe.errors import CheckpointError
+from seqpipe.train.precision import Precision
 from seqpipe.train.team import ALONE, Team
 
 
@@ -66,6 +67,7 @@ class Learner:
         self.skipped = 0
         self._loss: Tensor | float = 0.0
         self._answers = 0
+        self._precision = Precision("fp32", "cpu")
         self._optimizer = torch.optim.AdamW(_groups(self.weights, self.depths), fused=True)
 
     @property
@@ -83,10 +85,21 @@ class Learner:
         for weight, own in zip(self.weights, self.depths, strict=True):
             weight.requires_grad_(own <= depth)
 
+    def compute_in(self, precision: str) -> None:
+        """In how many bits losses are computed: `fp32`, `bf16` or `fp16`."""
+        self._precision = Precision(precision, self.weights[0].device.type)
+
+    def loss(self, *batch: Any) -> Any:
+        """What the net's own `loss` gives, in the precision of the training."""
+        net: Any = self.net
+        with self._precision.autocast():
+            return net.loss(*batch)
+
     def accumulate(self, loss: Tensor, answers: int, *, besides: Tensor | None = None) -> None:
         """Adds the gradients of a loss that was summed over so many answers, and of what is to be
         small `besides`."""
-        torch.autograd.backward(loss if besides is None else loss + besides)
+        whole = loss if besides is None else loss + besides
+        torch.autograd.backward(self._precision.scaler.scale(whole))
         self._loss = self._loss + loss.detach()
         self._answers += answers
 
@@ -97,6 +110,7 @@ class Learner:
         if not grads or not self._answers:
             self._forget()
             return Taken(0.0, skipped=False)
+        self._precision.scaler.unscale_(self._optimizer)
         torch._foreach_mul_(grads, 1.0 / self._answers)
         norm = _norm(grads)
         loss = float(self._loss)  # an infinite one may have finite gradients
@@ -108,6 +122,7 @@ class Learner:
             if how.clip and norm > how.clip:
                 torch._foreach_mul_(grads, how.clip / norm)
             self._move(how)
+        self._precision.scaler.update()
         self._forget()
         return taken
 
@@ -133,7 +148,7 @@ class Learner:
             rate = how.learn_rate / how.layer_decay ** group["depth"]
             group.update(lr=rate, betas=how.betas, eps=how.eps)
             group["weight_decay"] = how.weight_decay if group["decays"] else 0.0
-        self._optimizer.step()
+        self._precision.scaler.step(self._optimizer)
         for weight in self.weights:
             increment_version(weight)  # the fused step does not, and caches would not see it
         self.steps += 1
@@ -169,7 +184,7 @@ class Learner:
             for key, value in self._optimizer.state.get(weight, {}).items():
                 tensors[f"adam.{i}.{key}"] = value
         tensors["steps"] = torch.tensor([self.steps, self.skipped])
-        return tensors
+        return {**tensors, **self._precision.state()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `state`, for a net of the same shape."""
@@ -184,6 +199,7 @@ class Learner:
             self.averages = [
                 tensors[f"average.{i}"].clone().to(w.device) for i, w in enumerate(self.weights)
             ]
+        self._precision.load(tensors)
         self._forget()
         self._optimizer.state.clear()
         for i, weight in enumerate(self.weights):

@@ -27,6 +27,20 @@ STATES = torch.tensor(
 MASK = torch.tensor([[True, True, True], [True, False, False]])
 
 
+@every_pool
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_states_of_16_bits_are_pooled_in_32(name: str, dtype: torch.dtype) -> None:
+    """The lowest number of a mask fits into no fewer, and a sum over thousands of steps neither."""
+    torch.manual_seed(0)
+    pool = make_pool(name, width=4, bidirectional=True)
+    states = torch.rand(2, 3000, 4).to(dtype)
+    mask = length_mask(torch.tensor([3000, 2]), 3000)
+    with torch.autocast("cpu", dtype):
+        found = pool(states, mask)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, pool(states.float(), mask), rtol=0.02)
+
+
 def test_mean() -> None:
     pool = MeanPool(width=2, bidirectional=False)
     assert pool(STATES, MASK).tolist() == [[2, -4], [-1, -2]]
