@@ -230,7 +230,7 @@ def our_epoch(stage: Any, encoded: Sequence[Any], labels: Any) -> None:
     for rows in shuffled(lengths, budget=4096, rows=32, seed=0, epoch=0):
         some = [encoded[i] for i in rows.tolist()]
         lessons = Lessons(some, list(targets[rows]))
-        stage.learn(lessons, drop=0.5, buckets=whole_bucket(rows))
+        stage.learn(lessons, drop=0.5, buckets=whole_bucket(len(rows)))
         stage.shim.learner.step(how)
 
 

@@ -161,7 +161,7 @@ class Ours:
             parts = self.course.parts(self._epoch)
             part = parts[self._at]
             lessons = Lessons(*self.course.take(part), part.follows)
-            self.stage.learn(lessons, drop=self.drop, buckets=whole_bucket(part.at))
+            self.stage.learn(lessons, drop=self.drop, buckets=whole_bucket(len(part)))
             self.stage.shim.finish_update(self.optimizer)
             units += int(part.lengths.sum())
             self._at += 1

@@ -256,7 +256,7 @@ class Learning:
         lengths = np.array([len(a) + len(b) for a, b in zip(rows, answers, strict=True)])
         for places in shuffled(lengths, budget=8192, rows=ROWS, seed=0, epoch=0):
             some = Lessons([rows[i] for i in places], [answers[i] for i in places])
-            self.stage.learn(some, drop=0.3, buckets=whole_bucket(places))
+            self.stage.learn(some, drop=0.3, buckets=whole_bucket(len(places)))
             self.stage.finish_update(self.steps)
 
 

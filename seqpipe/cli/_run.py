@@ -34,6 +34,7 @@ from spacy.util import (
 )
 from thinc.api import fix_random_seed
 
+from seqpipe.cli._gradients import gradient_files
 from seqpipe.cli._settings import (
     fit_length,
     fit_schedule,
@@ -144,7 +145,7 @@ class Run:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
-        for path in (self.facts, self.log):
+        for path in (self.facts, self.log, *gradient_files(self.output)):
             path.unlink(missing_ok=True)
         for folder in (*self._models(), self.output / TensorBoard.run):
             shutil.rmtree(folder, ignore_errors=True)
@@ -227,12 +228,13 @@ class Run:
     def _sit(self, facts: dict[str, Any], watcher: Watcher) -> Trained:
         nlp = spacy.load(self.start)
         config = nlp.config.interpolate()
-        plan = self._plan(config)
+        plan, own = self._plan(config), own_settings(config)
         torch.manual_seed(plan.seed + self.team.rank)
         way, steps = self._way(nlp, plan)
-        trainee = StageTrainee(nlp, way, self.output, tuning=tuning_of(config), steps=steps)
+        how: Any = {"tuning": tuning_of(config), "gradients": own["gradients"]}
+        trainee = StageTrainee(nlp, way, self.output, steps=steps, **how)
         trainee.learner.team = self.team
-        trainee.learner.compute_in(own_settings(config)["precision"])
+        trainee.learner.compute_in(own["precision"])
         position = None
         if self.checkpoint.exists():
             position, carried = load_checkpoint(self.checkpoint, trainee.learner)

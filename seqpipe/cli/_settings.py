@@ -20,6 +20,7 @@ _OWN = {
     "precision": "fp32",
     "checkpoint_seconds": 30,
     "most_skipped": 20,  # steps in a row that are not finite: chance alone does not do that
+    "gradients": False,  # whether they are measured at each validation
     "track": (),  # who else is shown the run
     # whether rows are read as they come, how many are held, and how many are looked at before
     "streaming": False,

@@ -8,21 +8,21 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
 from spacy.util import combine_score_weights, load_model_from_config, registry, resolve_dot_names
 from torch import Tensor
 
+from seqpipe.cli._gradients import GradientLog
 from seqpipe.components._stage import Buckets, Lessons, Stage
 from seqpipe.errors import DataEmpty, UsageError, listed
 from seqpipe.files import written_folder
 from seqpipe.text.course import Part, Parts, Way
 from seqpipe.text.rows import Rows
 from seqpipe.text.streamed import Streamed
+from seqpipe.train.gradients import look
 from seqpipe.train.learner import Learner, Taken
 from seqpipe.train.loop import Validation
 from seqpipe.train.tuning import Tuning
@@ -46,16 +46,23 @@ def only_stage(nlp: Language) -> tuple[str, Stage]:
     return next((name, pipe) for name, pipe in trained.items() if isinstance(pipe, Stage))
 
 
-def whole_bucket(rows: NDArray[np.int64]) -> Buckets:
+def whole_bucket(rows: int) -> Buckets:
     """All side by side: the loop has made them alike in length."""
-    return Buckets(rows=len(rows), budget=sys.maxsize)
+    return Buckets(rows=rows, budget=sys.maxsize)
 
 
 class StageTrainee:
     """A course through the rows, gradients and steps by the stage, validation on the dev part."""
 
     def __init__(
-        self, nlp: Language, course: Way, output: Path, *, tuning: Tuning, steps: int
+        self,
+        nlp: Language,
+        course: Way,
+        output: Path,
+        *,
+        tuning: Tuning,
+        steps: int,
+        gradients: bool = False,
     ) -> None:
         self.nlp = nlp
         self.name, self.stage = only_stage(nlp)
@@ -64,6 +71,8 @@ class StageTrainee:
         self._tuning = tuning
         self._steps = steps
         self._taken = 0
+        self._lessons: Lessons | None = None  # those learned last
+        self._gradients = GradientLog(output) if gradients else None
         self._thaw()
         config = nlp.config.interpolate()
         training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
@@ -100,8 +109,11 @@ class StageTrainee:
 
     def learn(self, part: Part) -> None:
         rows, answers = self._course.take(part)
-        lessons = Lessons(rows, answers, part.follows)
-        self.stage.learn(lessons, drop=self._drop, buckets=whole_bucket(part.at))
+        self._lessons = Lessons(rows, answers, part.follows)
+        self._learn(self._lessons)
+
+    def _learn(self, lessons: Lessons) -> None:
+        self.stage.learn(lessons, drop=self._drop, buckets=whole_bucket(len(lessons.rows)))
 
     def carried(self) -> Mapping[str, Tensor]:
         if not isinstance(self._course, Streamed):
@@ -131,7 +143,16 @@ class StageTrainee:
     def _thaw(self) -> None:
         self.learner.thaw(self._tuning.depth(self._taken, self._steps))
 
+    def _look(self, log: GradientLog, lessons: Lessons) -> None:
+        """At the gradients of what was learned last, as the weights are now."""
+        carried = self.stage.carried()
+        steps = max(1, min(map(len, lessons.rows)))  # beyond them there is padding
+        log.add(look(self.learner, lambda: self._learn(lessons), step=self._taken, steps=steps))
+        self.stage.carry_on(carried)
+
     def validate(self) -> tuple[float, Mapping[str, float]]:
+        if self._gradients is not None and self._lessons is not None:
+            self._look(self._gradients, self._lessons)
         with self.learner.averaged():
             found = self.stage.examine(self._encoded)
         docs = self.stage.written([example.predicted for example in self._dev], found)

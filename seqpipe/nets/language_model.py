@@ -131,7 +131,7 @@ class LanguageModel(nn.Module):
         """All steps of one layer over its inputs (S, B, D), or over the rows of a table (V, D) at
         these places (S, B)."""
         weights = thinned(layer, self.weight_dropout)
-        if not x.is_cuda:
+        if not (x.is_cuda or layer._forward_pre_hooks):  # which only a module's own call tells
             gates = given(layer, x)
             return unrolled(layer, _at(gates, places), state, weights)
         inputs = _at(x, places).transpose(0, 1).contiguous()

@@ -108,7 +108,7 @@ class Learner:
         self._meet()
         grads = [w.grad for w in self.weights if w.grad is not None]
         if not grads or not self._answers:
-            self._forget()
+            self.forget()
             return Taken(0.0, skipped=False)
         self._precision.scaler.unscale_(self._optimizer)
         torch._foreach_mul_(grads, 1.0 / self._answers)
@@ -123,7 +123,7 @@ class Learner:
                 torch._foreach_mul_(grads, how.clip / norm)
             self._move(how)
         self._precision.scaler.update()
-        self._forget()
+        self.forget()
         return taken
 
     def _meet(self) -> None:
@@ -200,7 +200,7 @@ class Learner:
                 tensors[f"average.{i}"].clone().to(w.device) for i, w in enumerate(self.weights)
             ]
         self._precision.load(tensors)
-        self._forget()
+        self.forget()
         self._optimizer.state.clear()
         for i, weight in enumerate(self.weights):
             mark = f"adam.{i}."
@@ -212,7 +212,16 @@ class Learner:
             if state:
                 self._optimizer.state[weight] = state
 
-    def _forget(self) -> None:
+    def norms(self) -> dict[str, float]:
+        """How large the mean of the gradients that have gathered is in each layer."""
+        layers: dict[str, list[Tensor]] = {}
+        for name, weight in self.net.named_parameters():
+            if weight.grad is not None:
+                layers.setdefault(name.rpartition(".")[0], []).append(weight.grad)
+        share = self._precision.scaler.get_scale() * max(1, self._answers)
+        return {layer: _norm(grads) / share for layer, grads in layers.items()}
+
+    def forget(self) -> None:
         """Drops the gradients that have gathered."""
         self._optimizer.zero_grad()
         self._loss, self._answers = 0.0, 0
