@@ -32,6 +32,7 @@ def build_net(
     pairs: int,
     pieces: int,
     joined: Sequence[bool],
+    hashed: int,
     classes: int,
     multi_label: bool,
 ) -> nn.Module:
@@ -40,8 +41,11 @@ def build_net(
         cell=cell, inputs=embedding, width=width, layers=layers, bidirectional=bidirectional
     )
     pools = [make_pool(p, width=encoder.outputs, bidirectional=bidirectional) for p in pooling]
+    vectors = Embedding(
+        pieces=pieces, width=embedding, pairs=pairs, joined=joined, pad=PAD, hashed=hashed
+    )
     return Classifier(
-        embedding=Embedding(pieces=pieces, width=embedding, pairs=pairs, joined=joined, pad=PAD),
+        embedding=vectors,
         encoder=encoder,
         pools=pools,
         classes=classes,

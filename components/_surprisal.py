@@ -111,6 +111,12 @@ def unusual_spans(doc: Doc, bits: np.ndarray, threshold: float) -> List[Span]:
 Counted = Tuple[float, int]  # the bits of a text, and how many pieces it has
 
 
+def counted_in(doc: Doc, *, name: str, codec: Codec) -> Optional[Counted]:
+    """By the bits per character that a doc holds under a name, if it does."""
+    bits = doc._.get(name) if name else None
+    return None if bits is None else (bits * len(doc.text), len(codec.encode([doc.text])[0]))
+
+
 def score_surprisal(
     examples: Iterable[Example], *, counted: Callable[[Doc], Optional[Counted]]
 ) -> Dict[str, Any]:

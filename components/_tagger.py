@@ -29,6 +29,7 @@ def build_net(
     pairs: int,
     kinds: Sequence[int],
     joined: Sequence[bool],
+    hashed: int,
     marks: Sequence[int],
 ) -> nn.Module:
     """The tagger of `seqpipe.Tagger.v1`, once its sizes are known."""
@@ -36,7 +37,13 @@ def build_net(
         cell=cell, inputs=embedding, width=width, layers=layers, bidirectional=bidirectional
     )
     vectors = Embedding(
-        pieces=len(kinds), width=embedding, pairs=pairs, joined=joined, kinds=kinds, marks=marks
+        pieces=len(kinds),
+        width=embedding,
+        pairs=pairs,
+        joined=joined,
+        kinds=kinds,
+        marks=marks,
+        hashed=hashed,
     )
     return Tagger(
         embedding=vectors,

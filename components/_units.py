@@ -53,7 +53,16 @@ def _trimmed(text: str, unit: Unit) -> Unit:
     return Unit(start, max(start, unit.start + len(part.rstrip())), unit.at)
 
 
-def gold_of(unit: Unit, name: str) -> Optional[str]:
+def golds_of(doc: Doc, unit: str, name: str) -> List[Tuple[int, int, str]]:
+    """Where each unit of a reference begins and ends that says what becomes of it, and what; or
+    else the doc."""
+    units = [(one, _gold_of(one, name)) for one in units_of(doc, unit, None)]
+    found = [(one.start, one.end, gold) for one, gold in units if gold is not None]
+    whole = doc._.get(name)
+    return [(0, len(doc.text), whole)] if not found and isinstance(whole, str) else found
+
+
+def _gold_of(unit: Unit, name: str) -> Optional[str]:
     """What stands in the reference for this unit alone."""
     value = unit.at._.get(name) if isinstance(unit.at, (Span, Token)) else None
     return value if isinstance(value, str) else None

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
@@ -16,6 +17,7 @@ from thinc.api import Model
 from torch import Tensor
 
 from seqpipe.bridge import Predict
+from seqpipe.components._earlier import read_earlier
 from seqpipe.components._search import SearchRecipe
 from seqpipe.components._stage import (
     Buckets,
@@ -26,10 +28,10 @@ from seqpipe.components._stage import (
 )
 from seqpipe.components._surprisal import (
     Costs,
-    Counted,
     Names,
     bits_of_tokens,
     costs_of,
+    counted_in,
     unusual_spans,
 )
 from seqpipe.components._text_stream import TextStream, seed_of
@@ -334,12 +336,20 @@ class Generator(Stage):
         *,
         nlp: Optional[Language] = None,
         tokenizer: Optional[str] = None,
+        earlier: Optional[str] = None,
     ) -> None:
-        """Learns the pieces; builds the net. `tokenizer` names a tokenizer.json to use as it is."""
-        self.train_codec(get_examples, lambda example: None, tokenizer)
+        """Learns the pieces; builds the net. `tokenizer` names a tokenizer.json to use as it is;
+        `earlier` the folder of a generator that it goes on from, with its pieces and new ones."""
+        before = read_earlier(earlier, tokenizer=tokenizer)
+        settled = before.settled if before else tokenizer
+        self.train_codec(get_examples, lambda example: None, settled)
         if self._codec().unit == "word":
             raise SettingError("tokenizer", tokenizer, "one of 'char', 'bpe' or 'unigram' pieces")
+        self.codec = before.codec(self._codec) if before else self.codec
         self.shim.open(**self.sizes())
+        if before:
+            tables = ["pieces.weight", "output.weight", "bias"]
+            before.fill(self.shim.net, dict.fromkeys(tables, before.pieces(self._codec())))
 
     def lessons(self, examples: Sequence[Example]) -> Lessons:
         """Texts with their ends; a text that the next doc continues has none yet."""
@@ -387,11 +397,5 @@ class Generator(Stage):
         """By the names of this stage: another one in the same pipeline may write others."""
         if self.scorer is None:
             return {}
-        return self.scorer(examples, counted=self._counted)
-
-    def _counted(self, doc: Doc) -> Optional[Counted]:
-        name = self.names.bits_per_char
-        bits = doc._.get(name) if name else None
-        if bits is None:
-            return None
-        return bits * len(doc.text), len(self._codec().encode([doc.text])[0])
+        counted = partial(counted_in, name=self.names.bits_per_char, codec=self._codec())
+        return self.scorer(examples, counted=counted)

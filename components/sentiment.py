@@ -14,6 +14,7 @@ from thinc.api import Model
 from torch import nn
 
 from seqpipe.components._beginning import read_beginning
+from seqpipe.components._earlier import grown, read_earlier
 from seqpipe.components._stage import (
     CodecRecipe,
     Lessons,
@@ -213,6 +214,7 @@ class Sentiment(Stage):
         return {
             "pieces": len(self._codec()),
             "joined": self._codec().joined(),
+            "hashed": self.cfg.get("hashed", 0),
             "classes": len(self.labels),
             "multi_label": self.cfg["multi_label"],
         }
@@ -255,6 +257,7 @@ class Sentiment(Stage):
         vectors: Optional[str] = None,
         class_weights: Optional[Dict[str, float]] = None,
         generator: Optional[str] = None,
+        earlier: Optional[str] = None,
     ) -> None:
         """Learns the vocabulary, finds the labels, builds the net.
 
@@ -262,24 +265,36 @@ class Sentiment(Stage):
         is; `vectors` starts the embedding from a word2vec or fastText text file, or from the
         pipeline's own vectors when it is "vocab"; `class_weights` says how much a label counts;
         `generator` names the folder of a trained generator that the encoder begins as, with its
-        pieces.
+        pieces; `earlier` that of a sentiment stage that it goes on from, with its labels and
+        pieces, behind which the new ones come.
         """
+        before = read_earlier(earlier, tokenizer=tokenizer, vectors=vectors, generator=generator)
+        if before:
+            tokenizer = before.settled
         beginning = read_beginning(generator, tokenizer)
         if beginning and vectors is not None:
             raise SettingError("initialize vectors", vectors, "null, for the generator has its own")
-        seen: Dict[str, None] = dict.fromkeys(labels or self.labels)
+        known = before.cfg["labels"] if before else []
+        seen: Dict[str, None] = dict.fromkeys([*known, *(labels or self.labels)])
 
         def look(example: Example) -> None:
             for label in example.reference.cats if labels is None else ():
                 seen.setdefault(label)
 
         self.train_codec(get_examples, look, beginning.tokenizer if beginning else tokenizer)
+        if before:
+            self.codec = before.codec(self._codec)
+            self.cfg["hashed"] = before.hashed
         self.cfg["labels"] = list(seen)
         least = 1 if self.cfg["multi_label"] else 2
         if len(seen) < least:
             raise LabelsTooFew(self.name, self.labels, least)
         self.shim.open(**self.sizes())
         net: Classifier = self.shim.net
+        if before:
+            rows = dict.fromkeys(["output.weight", "output.bias"], grown(len(known), len(seen)))
+            rows["embedding.single.weight"] = before.pieces(self._codec())
+            before.fill(net, rows, kept=["class_weights"])
         if beginning:
             net.begin_as(beginning.weights)
         if vectors is not None:

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Dict, List, Optional, Union, cast
 
@@ -17,6 +18,8 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from seqpipe.components._as_tokenizer import AsTokenizer
+from seqpipe.components._earlier import read_earlier
+from seqpipe.components._known import Known, go_on
 from seqpipe.components._segments import Seen, score_tokens, segments_in, words_in
 from seqpipe.components._stage import CodecRecipe, Lessons, Stage, read_defaults
 from seqpipe.components.raw_text import RawText
@@ -185,6 +188,7 @@ class Tokenizer(Stage):
         return {
             "kinds": [*known, *range(characters.COUNT)],  # what is unknown has an id by its kind
             "joined": [*self._codec().joined(), *[False] * characters.COUNT],
+            "hashed": self.cfg.get("hashed", 0),
             "marks": self._marks(),
         }
 
@@ -275,32 +279,47 @@ class Tokenizer(Stage):
         nlp: Optional[Language] = None,
         tokenizer: Optional[str] = None,
         lexicon: Optional[str] = None,
+        earlier: Optional[str] = None,
     ) -> None:
         """Learns the characters, and whether tokens hold spaces; builds the net.
 
         `tokenizer` names a tokenizer.json to use as it is; `lexicon` a file with a word a line,
-        known beside those of the corpus where the stage uses a lexicon.
+        known beside those of the corpus where the stage uses a lexicon; `earlier` the folder of a
+        tokenizer that it goes on from, with what that knows.
         """
+        before = read_earlier(earlier, tokenizer=tokenizer)
         if lexicon is not None and not self.cfg["lexicon"]:
             raise SettingError("lexicon", False, "true where a file of words is given")
         given = Lexicon.load(lexicon).counts if lexicon is not None else {}
-        seen = Seen()
+        seen, known = Seen(), Known.by(before)
         self.train_codec(get_examples, seen.look, tokenizer)
         if self._codec().unit != "char":
             raise SettingError("tokenizer", tokenizer, "a tokenizer.json of the unit 'char'")
+        if before:
+            self.codec = before.codec(self._codec)
+            self.cfg["hashed"] = before.hashed
+        self._learn_words(seen, known, given)
+        self.shim.open(**self.sizes())
+        if before:
+            now = replace(known, runs=self.runs, lexicon=self.cfg["lexicon"])
+            go_on(self.shim.net, before, self._codec(), now)
+
+    def _learn_words(self, seen: Seen, known: Known, given: Mapping[str, int]) -> None:
         tokens = sum(seen.words.values())
         spaced = sum(count for word, count in seen.words.items() if " " in word)
-        self.cfg["spaces"] = spaced > _RARE * tokens
-        self.cfg["sentences"] = seen.sentences
+        self.cfg["spaces"] = known.spaces or spaced > _RARE * tokens
+        self.cfg["sentences"] = known.sentences or seen.sentences
         if self.cfg["lexicon"]:
-            known = dict.fromkeys(given, tokens + 1)  # in any text
-            self.lexicon = Lexicon({**seen.words, **known})
+            anywhere = dict.fromkeys(given, tokens + 1)
+            self.lexicon = Lexicon({**(known.words + seen.words), **anywhere})
             self.cfg["lexicon"] = bool(len(self.lexicon))  # it may have nothing to say
         self.runs = Runs({})
         if self.cfg["spaces"]:  # elsewhere a run is a word already: to know it is to overfit
             largest = _LARGEST_ID // math.prod([len(self.sizes()["kinds"]), *self._marks()])
-            self.runs = Runs(seen.runs, min(self.words, largest - 1))
-        self.shim.open(**self.sizes())
+            self.runs = known.runs.extended(seen.runs, min(self.words, largest - 1))
+            if len(self.runs) >= largest:
+                allowed = "less, for all that this tokenizer knows has no numbers left"
+                raise SettingError("codec.size", self.recipe.size, allowed)
 
     def lessons(self, examples: Sequence[Example]) -> Lessons:
         """Stretches of some sentences each, cut where a sentence begins."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
 import numpy as np
@@ -15,9 +15,11 @@ from thinc.api import Model
 from torch import Tensor
 
 from seqpipe.components._beginning import read_beginning
+from seqpipe.components._earlier import read_earlier
 from seqpipe.components._protection import HOLDERS, Protection, holder_ids
 from seqpipe.components._recut import Recut
 from seqpipe.components._search import SearchRecipe
+from seqpipe.components._sides import SHORTLIST, TARGET, learn_shortlist, learn_side, rows_of
 from seqpipe.components._stage import CodecRecipe, Lessons, Stage, read_defaults, set_extension
 from seqpipe.components._translation import Source, Translation, joined, spelled
 from seqpipe.components._units import (
@@ -26,7 +28,7 @@ from seqpipe.components._units import (
     TOKEN,
     Unit,
     check_unit,
-    gold_of,
+    golds_of,
     split_long,
     units_of,
 )
@@ -85,8 +87,6 @@ def make_translator(
     )
 
 
-_COUNTED = 50_000  # pairs that a shortlist is learned from: more of them change little
-
 Words = Sequence[int]  # the pieces of one word or more
 _NOTHING = Translation("", 0.0, [])
 
@@ -125,7 +125,7 @@ class TranslatorStage(Stage):
         self.recut = Recut(bpe_dropout)
         self.best = shortlist
         self.shortlist: Optional[Shortlist] = None
-        files = {"target": "target.json", "shortlist": "shortlist.npy"}
+        files = {"target": TARGET, "shortlist": SHORTLIST}
         kept = {"target": target_codec is not None, "shortlist": shortlist > 0}
         self.extras = {name: file for name, file in files.items() if kept[name]}
         self._whole = self.unit in (DOC, SENT, TOKEN)  # spans may overlap
@@ -321,12 +321,16 @@ class TranslatorStage(Stage):
         tokenizer: Optional[str] = None,
         target_tokenizer: Optional[str] = None,
         generator: Optional[str] = None,
+        earlier: Optional[str] = None,
     ) -> None:
         """Learns the pieces of both sides; builds the net.
 
         `tokenizer` and `target_tokenizer` name a tokenizer.json to use as it is; `generator` names
-        the folder of a trained generator that the encoder begins as, with its pieces.
+        the folder of a trained generator that the encoder begins as, with its pieces; `earlier`
+        that of a translator that it goes on from, with its pieces and new ones.
         """
+        files = {"tokenizer": tokenizer, "target_tokenizer": target_tokenizer}
+        before = read_earlier(earlier, generator=generator, **files)
         beginning = read_beginning(generator, tokenizer)
         tokenizer = beginning.tokenizer if beginning else tokenizer
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
@@ -335,42 +339,30 @@ class TranslatorStage(Stage):
         def pairs() -> Iterator[Tuple[str, str]]:
             return (pair for example in get_examples() for pair in self.pairs(example))
 
-        def texts(*sides: int) -> Iterator[str]:
-            return (pair[side] for pair in pairs() for side in sides)
-
-        def learned(recipe: CodecRecipe, path: Optional[str], *sides: int) -> Codec:
-            codec = Codec.load(path) if path else recipe.train(texts(*sides), reserved=holders)
-            if holders:
-                holder_ids(codec)
-            return codec
-
+        how: Any = {"reserved": holders, "before": before}
         if self.target_recipe is None:
-            self.codec = learned(self.recipe, tokenizer, 0, 1)
+            self.codec = learn_side(self.recipe, pairs, [0, 1], path=tokenizer, **how)
         else:
-            self.codec = learned(self.recipe, tokenizer, 0)
-            self.target_codec = learned(self.target_recipe, target_tokenizer, 1)
-        self.shortlist = self._shortlisted(list(islice(pairs(), _COUNTED))) if self.best else None
+            self.codec = learn_side(self.recipe, pairs, [0], path=tokenizer, **how)
+            how |= {"path": target_tokenizer, "file": TARGET}
+            self.target_codec = learn_side(self.target_recipe, pairs, [1], **how)
+        if self.best:
+            codecs = self._codec(), self._target()
+            self.shortlist = learn_shortlist(pairs, *codecs, best=self.best, before=before)
         self.shim.open(**self.sizes())
+        if before:
+            before.fill(self.shim.net, rows_of(before, self._codec(), self.target_codec))
         if beginning:
             self.shim.net.begin_as(beginning.weights)
         self.model.set_dim("nO", len(self._target()), force=True)
 
-    def _shortlisted(self, pairs: Sequence[Tuple[str, str]]) -> Shortlist:
-        sources = self._codec().encode([source for source, _ in pairs])
-        targets = self._target().encode([target for _, target in pairs])
-        return Shortlist.learn(sources, targets, size=len(self._codec()), best=self.best)
-
     def pairs(self, example: Example) -> List[Tuple[str, str]]:
         """What there is to learn: of units that say what becomes of them, else of the doc."""
-        doc = example.reference
-        found = []
-        for unit in units_of(doc, self.unit, None):
-            gold = gold_of(unit, self.extension)
-            if gold is not None:
-                found.append((self.protection.masked(doc, unit.start, unit.end), gold))
-        gold = doc._.get(self.extension)
-        if not found and isinstance(gold, str):
-            found = [(self.protection.masked(doc, 0, len(doc.text)), gold)]
+        doc, mask = example.reference, self.protection.masked
+        found = [
+            (mask(doc, start, end), gold)
+            for start, end, gold in golds_of(doc, self.unit, self.extension)
+        ]
         return [self.protection.lesson(*pair) for pair in found if pair[0].text.strip()]
 
     def lessons(self, examples: Sequence[Example]) -> Lessons:

@@ -49,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_argument("--epochs", type=int, metavar="N")
     settings.add_argument("--lang", help="language code of the pipeline (xx: any)")
     settings.add_argument("--seed", type=int)
-    settings.add_argument("--init-from", metavar="MODEL", help="begin as this trained generator")
+    settings.add_argument("--init-from", metavar="MODEL", help="begin as this trained model")
     settings.add_argument("--device", help="auto, cpu, cuda or cuda:1")
     shown = "show the run in some of tensorboard, wandb and mlflow"
     settings.add_argument("--track", metavar="A,B,...", help=shown)
@@ -168,8 +168,8 @@ def train(
 
     `columns` may name `text`, `label`, `labels` or `tokens`, `source` and `target`, `join`,
     `split`, `dev`, `dev_split`, `limit` and `streaming`; `overrides` are settings of the config by
-    their dotted names; `init_from` names a pipeline with a trained generator, which the encoder
-    begins as.
+    their dotted names; `init_from` names a pipeline with a stage of the same kind to go on from, or
+    with a generator that the encoder begins as.
     """
     from seqpipe.cli._config import config_for
     from seqpipe.cli._run import Run

@@ -32,7 +32,9 @@ SeqpipeError
 │   ├── PipelineMissing     no such folder or package
 │   ├── PipelineUnreadable  it is there, and spaCy cannot load it
 │   ├── FieldMissing        nothing in it writes what was asked for
-│   └── GeneratorUnfit      no generator that another stage can begin as
+│   ├── GeneratorUnfit      no generator that another stage can begin as
+│   ├── EarlierMissing      no stage in it that a new one can go on from
+│   └── EarlierUnfit        weights of an earlier stage that another one cannot take
 ├── OutputInUse         a folder or file that holds another run
 ├── OutputRefused       a place where nothing can or may be written
 ├── JobError            a job of annotation
@@ -322,6 +324,20 @@ class GeneratorUnfit(PipelineError):
         )
 
 
+class EarlierMissing(PipelineError):
+    def __init__(self, model: object, wanted: str, reason: str) -> None:
+        super().__init__(f"{str(model)!r} has no {wanted} to go on from: {reason}.")
+
+
+class EarlierUnfit(PipelineError):
+    def __init__(self, name: str, own: Sequence[int], given: Sequence[int] | None) -> None:
+        there = "missing" if given is None else _sizes(given)
+        super().__init__(
+            f"A stage cannot go on from the earlier one: {name} is {_sizes(own)} here and {there} "
+            "there. Give the settings that it was trained with."
+        )
+
+
 class OutputInUse(SeqpipeError):
     def __init__(self, path: object, ways: str = "--overwrite or --resume") -> None:
         super().__init__(f"{path} is in use: name another output, or say {ways}.")
@@ -380,3 +396,7 @@ class TrainingDiverged(SeqpipeError):
 
 class UsageError(SeqpipeError):
     """A command line that makes no sense; the sentence is the caller's."""
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape)) or "a number"

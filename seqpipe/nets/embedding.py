@@ -25,7 +25,8 @@ class Embedding(nn.Module):
     that pairs share by hashing (Weinberger et al. 2009): a character says little where words are
     not set apart, and two of them are often a word. With `marks`, how many there are of each sort,
     an id is a piece and one mark of each sort: (piece * marks[0] + mark) * marks[1] + mark ...,
-    and each mark but 0 has a vector too.
+    and each mark but 0 has a vector too. Pairs are `hashed` by how many pieces there were when they
+    were first learned, if some were added since.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Embedding(nn.Module):
         kinds: Sequence[int] = (),
         marks: Sequence[int] = (),
         pad: int = 0,
+        hashed: int = 0,
     ) -> None:
         super().__init__()
         if pairs < 0:
@@ -48,7 +50,8 @@ class Embedding(nn.Module):
         self.register_buffer("kinds", torch.tensor(kinds, dtype=torch.long), persistent=False)
         self.pair: nn.Embedding | None = None
         self.joined: Tensor
-        if pairs and sum(joined) >= _ENOUGH * pieces:
+        self._hashed = hashed or pieces
+        if pairs and sum(joined[: self._hashed]) >= _ENOUGH * self._hashed:
             self.pair = _table(pairs + 1, width, empty=0)
             self.register_buffer("joined", torch.tensor(joined), persistent=False)
         self.mark = nn.ModuleList(_table(count, width, empty=0) for count in marks)
@@ -83,9 +86,8 @@ class Embedding(nn.Module):
             first = torch.zeros_like(ids[:, 0]) if before is None else before // self.marks
             left = torch.cat([first[:, None], pieces[:, :-1]], dim=1)
             both = self.joined[pieces] & self.joined[left]
-            bucket = ((left * self.single.num_embeddings + pieces) * _SPREAD >> 16) % (
-                self.pair.num_embeddings - 1
-            )
+            both_as_one = left * self._hashed + pieces
+            bucket = (both_as_one * _SPREAD >> 16) % (self.pair.num_embeddings - 1)
             places.append((bucket + 1).masked_fill(~both, 0))
         rest = ids % self.marks if self._after else ids
         for after in self._after:

@@ -1,19 +1,21 @@
-"""An encoder that begins as a trained language model (Howard and Ruder 2018).
+"""A net that begins with the weights of another one: of its own kind, grown by new rows, or an
+encoder as a trained language model (Howard and Ruder 2018).
 
-The onward cells read what the model's cells read, so that before the first step they say what
-those say; the cells that read backward begin fresh, and the layers above do not hear them yet.
+In an encoder the onward cells read what the model's cells read, so that before the first step they
+say what those say; the cells that read backward begin fresh, and the layers above do not hear them
+yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from seqpipe.errors import SettingError
+from seqpipe.errors import EarlierUnfit, SettingError
 from seqpipe.nets.cells import Cell, Recurrent
 from seqpipe.nets.encoder import Encoder
 
@@ -62,3 +64,36 @@ def begin(encoder: Encoder, weights: Mapping[str, Tensor]) -> None:
             given = weights[f"layers.{layer}.{name}"]
             weight.zero_()
             weight[tuple(map(slice, given.shape))] = given  # (G, H) of (G, 2 H) where both ways
+
+
+FRESH = -1  # a row that no earlier one stands for
+
+
+@torch.no_grad()
+def take_over(
+    net: nn.Module,
+    weights: Mapping[str, Tensor],
+    rows: Mapping[str, Tensor],
+    *,
+    kept: Collection[str] = (),
+) -> None:
+    """Fills a net with the weights of one of its kind, but for those that are `kept`.
+
+    `rows` tells of each tensor that may have grown which earlier row each of its own begins as; one
+    that is fresh begins with zeros, so that nothing says anything else for it being there.
+    """
+    for name, own in net.state_dict().items():
+        given = weights.get(name)
+        if name in kept:
+            continue
+        if name in rows and bool((rows[name] == FRESH).all()):
+            own.zero_()
+            continue
+        if given is None or given.shape[1:] != own.shape[1:]:
+            raise EarlierUnfit(name, own.shape, None if given is None else given.shape)
+        if name in rows:
+            at = rows[name]
+            given = given[at.clamp(min=0)] * (at != FRESH).view(-1, *[1] * (given.dim() - 1))
+        if given.shape != own.shape:
+            raise EarlierUnfit(name, own.shape, given.shape)
+        own.copy_(given)

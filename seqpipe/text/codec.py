@@ -202,6 +202,20 @@ class Codec:
             return [False] * len(self)
         return [len(piece) == 1 and category(piece) == "Lo" for piece in self._pieces]
 
+    def extended(self, pieces: Iterable[str]) -> Codec:
+        """The same ids, and more of them for pieces that are new; in units of bytes, which spell
+        whatever there is, none is."""
+        if self.lossless:
+            return self
+        settings = json.loads(self._tokenizer.to_str())
+        vocab = settings["model"]["vocab"]
+        # what was reserved is numbered by where it stands here, or else behind all that is
+        vocab.update({token["content"]: token["id"] for token in settings["added_tokens"]})
+        known = {*self._pieces}
+        new = [piece for piece in dict.fromkeys(pieces) if piece not in known]
+        vocab.update({piece: id for id, piece in enumerate(new, len(self))})
+        return Codec(Tokenizer.from_str(json.dumps(settings)))
+
     def to_bytes(self) -> bytes:
         """The text of tokenizer.json."""
         return self._tokenizer.to_str(pretty=True).encode()

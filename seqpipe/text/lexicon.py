@@ -106,6 +106,13 @@ class Runs:
     def __len__(self) -> int:
         return len(self.counts)
 
+    def extended(self, counts: Mapping[str, int], most: int) -> Runs:
+        """With those of more text, up to so many in all; none that was known is lost."""
+        new = {word: n for word, n in counts.items() if word not in self.counts}
+        room = max(most - len(self), 0)
+        known = {word: n + counts.get(word, 0) for word, n in self.counts.items()}
+        return Runs({**known, **Runs(new, room).counts})
+
     def marks(self, text: str) -> NDArray[np.int32]:
         """0 where a character is in no known run: (S,)."""
         marks = np.zeros(len(text), np.int32)

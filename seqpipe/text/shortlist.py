@@ -41,6 +41,14 @@ class Shortlist:
             table[piece, : len(others)] = others
         return cls(table, always)
 
+    def after(self, earlier: Shortlist) -> Shortlist:
+        """The same, with what an earlier one has for pieces that none of these pairs showed."""
+        table = self.table.copy()
+        rows, best = np.minimum(table.shape, earlier.table.shape)
+        unseen = (table[:rows] == table[0, 0]).all(axis=1)  # no pair shows the padding
+        table[:rows, :best][unseen] = earlier.table[:rows, :best][unseen]
+        return Shortlist(table, np.union1d(self.always, earlier.always))
+
     def of(self, sources: Ids, *, besides: Sequence[int] = ()) -> NDArray[np.int64]:
         """The pieces, ascending, for a batch of these source pieces."""
         found = self.table[np.unique(sources)].ravel()

@@ -16,7 +16,7 @@ from runs import told, written_bytes
 from safetensors.torch import load_file, save_file
 
 from seqpipe.cli.train import Silent, train
-from seqpipe.errors import GeneratorUnfit, SettingError, UsageError
+from seqpipe.errors import EarlierMissing, GeneratorUnfit, SettingError
 from seqpipe.text.codec import Codec
 
 QUICK: dict[str, Any] = {"training.max_steps": 8, "training.eval_frequency": 4}
@@ -195,11 +195,11 @@ def test_what_a_person_says_of_it_again_is_no_contradiction(
 
 
 def test_a_pipeline_without_a_generator_is_one_sentence(
-    seqpipe: Command, pipeline: Path, reviews: Path, tmp_path: Path
+    seqpipe: Command, tokenizer: Path, reviews: Path, tmp_path: Path
 ) -> None:
     words = ["train", "sentiment", reviews, "--output", tmp_path / "out", "--init-from"]
-    ran = seqpipe(*words, pipeline)
-    assert ran.code == 1 and "it has no generator among its stages, sentiment" in ran.sentence
+    ran = seqpipe(*words, tokenizer)
+    assert ran.code == 1 and "no generator either among its stages, tokenizer" in ran.sentence
     ran = seqpipe(*words, tmp_path / "nowhere")
     assert ran.code == 1 and "There is no folder or installed package" in ran.sentence
 
@@ -275,7 +275,7 @@ def test_a_stage_that_tells_no_layers_is_refused(sentences: Path, tmp_path: Path
 def test_a_stage_that_has_no_such_encoder_is_refused(
     sentences: Path, generator: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="--init-from is for"):
+    with pytest.raises(EarlierMissing, match="no seqpipe_tokenizer to go on from: its stages are"):
         train("tokenizer", str(sentences), output=tmp_path, init_from=str(generator))
 
 

@@ -44,6 +44,15 @@ def test_padding_stays_zero() -> None:
     assert not make_embedding()(torch.zeros(2, 3, dtype=torch.long)).any()
 
 
+def test_pairs_that_were_learned_are_found_again_among_more_pieces() -> None:
+    before = make_embedding()
+    torch.manual_seed(1)
+    more = Embedding(pieces=30, width=3, joined=JOINED + [False] * 20, pairs=50, hashed=10)
+    ids = torch.tensor([[4, 5, 6, 7, 9, 4, 4]])
+    assert more.pair is not None  # however few of the pieces join by now
+    assert torch.equal(more.places(ids)[1], before.places(ids)[1])
+
+
 @pytest.mark.parametrize("joined", [[], [False] * 10, [False] * 9 + [True] * 0])
 def test_where_nothing_joins_there_is_no_table(joined: list[bool]) -> None:
     assert Embedding(pieces=10, width=3, pairs=50, joined=joined).pair is None

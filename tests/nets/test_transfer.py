@@ -1,4 +1,4 @@
-"""Encoders that begin as a language model say what it says."""
+"""Nets that begin as another one: encoders as a language model, all as one of their kind."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 from generators import SIZES, Onward
 from torch import Tensor, nn
 
-from seqpipe.errors import SettingError
+from seqpipe.errors import EarlierUnfit, SettingError
 from seqpipe.nets.cells import Cell
 from seqpipe.nets.classifier import Classifier
 from seqpipe.nets.decoder import Decoder
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.pooling import make_pool
-from seqpipe.nets.transfer import Sizes, begin
+from seqpipe.nets.transfer import FRESH, Sizes, begin, take_over
 from seqpipe.nets.translator import Translator
 from seqpipe.train.learner import Learner
 
@@ -144,3 +144,39 @@ def test_vectors_stand_lowest_and_what_is_fresh_is_the_head(tied: bool) -> None:
         for name, depth in depths.items():
             layer = {"encoder.onward.1": 1, "encoder.onward.0": 2, lowest: 3}
             assert depth == next((d for n, d in layer.items() if name.startswith(f"{n}.")), 0)
+
+
+def test_rows_come_from_those_that_they_name_and_fresh_ones_are_zero() -> None:
+    torch.manual_seed(0)
+    old, new = nn.Linear(3, 2), nn.Linear(3, 4)
+    rows = torch.tensor([1, FRESH, 0, 1])
+    take_over(new, old.state_dict(), {"weight": rows, "bias": rows})
+    w, b = old.weight.detach(), old.bias.detach()
+    assert torch.equal(new.weight, torch.stack([w[1], torch.zeros(3), w[0], w[1]]))
+    assert torch.equal(new.bias, torch.stack([b[1], torch.zeros(()), b[0], b[1]]))
+
+
+def test_what_is_kept_or_has_not_grown_is_as_it_was() -> None:
+    old, new = nn.Linear(3, 2), nn.Linear(3, 2)
+    bias = new.bias.detach().clone()
+    take_over(new, old.state_dict(), {}, kept=["bias"])
+    assert torch.equal(new.weight, old.weight) and torch.equal(new.bias, bias)
+
+
+def test_a_table_that_was_not_there_says_nothing() -> None:
+    new = nn.Linear(3, 2)
+    take_over(new, {"weight": new.weight.detach().clone()}, {"bias": torch.empty(0)})
+    assert not new.bias.any()
+
+
+@pytest.mark.parametrize(
+    ("weights", "there"),
+    [
+        ({"weight": torch.ones(2, 4), "bias": torch.ones(2)}, "2 x 4"),
+        ({"weight": torch.ones(3, 3), "bias": torch.ones(2)}, "3 x 3"),
+        ({"bias": torch.ones(2)}, "missing"),
+    ],
+)
+def test_weights_that_do_not_fit_are_one_sentence(weights: dict[str, Tensor], there: str) -> None:
+    with pytest.raises(EarlierUnfit, match=f"weight is 2 x 3 here and {there} there"):
+        take_over(nn.Linear(3, 2), weights, {})
