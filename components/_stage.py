@@ -85,8 +85,7 @@ def read_defaults(module: str, stage: str) -> Dict[str, Any]:
 
 
 def set_extension(name: str, *on: Any) -> None:
-    """Registers an extension of Doc, or of what is named, once; another stage of the same name
-    shares it."""
+    """Registers an extension of Doc, or of what is named, once for all stages of the same name."""
     for kind in on or (Doc,):
         if not kind.has_extension(name):
             kind.set_extension(name, default=None)
@@ -152,6 +151,11 @@ class Stage(TrainablePipe):
     def lessons(self, examples: Sequence[Example]) -> Lessons:
         """What there is to learn in these examples."""
         raise NotImplementedError
+
+    @property
+    def learns_from_tokens(self) -> bool:
+        """Whether it learns of more than the text of a predicted doc."""
+        return self.reads == "tokens"
 
     def cells(self, rows: Rows, answers: Rows) -> np.ndarray:
         """How long each row is to the net: what batches are made alike in."""

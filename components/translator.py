@@ -147,6 +147,8 @@ class TranslatorStage(Stage):
     def needs_tokens(self) -> bool:
         return self.unit != DOC or bool(self.protection)
 
+    learns_from_tokens = needs_tokens
+
     @property
     def fields(self) -> List[str]:
         """The extensions that it writes: the text, its score, other texts, the alignment."""

@@ -11,8 +11,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_model_from_config, minibatch, resolve_dot_names
+from spacy.vocab import Vocab
 
 from seqpipe.components._stage import Stage
 from seqpipe.corpora.walk import in_portions
@@ -22,6 +24,7 @@ from seqpipe.text.course import Course
 from seqpipe.text.portions import Place, Portion
 from seqpipe.text.rows import Rows
 from seqpipe.text.streamed import Streamed, Stretch
+from seqpipe.text.units import well_formed
 
 _AT_ONCE = 1000  # examples held while encoding
 _PASSED = "such rows are not learned from"
@@ -62,6 +65,16 @@ class Seekable(Protocol):
     ) -> Iterator[Portion[Example]]: ...
 
 
+class WholeText:
+    """Makes a text one token, for who learns from texts: looking for more takes its time."""
+
+    def __init__(self, vocab: Vocab) -> None:
+        self.vocab = vocab
+
+    def __call__(self, text: str) -> Doc:
+        return Doc(self.vocab, words=[well_formed(text)], spaces=[False])
+
+
 class ExampleStream:
     """The examples of the training part, read by a pipeline of their own."""
 
@@ -81,6 +94,8 @@ class ExampleStream:
 
     def course(self, stage: Stage, make: Callable[[Rows, Rows], Course]) -> Streamed:
         """The way of a training through it, each stretch as `make` has it."""
+        if isinstance(self._corpus, Seekable) and not stage.learns_from_tokens:
+            self._reader.tokenizer = WholeText(self._reader.vocab)
 
         def read(epoch: int, at: Place) -> Iterator[Stretch]:
             portions = self._portions(epoch, at)

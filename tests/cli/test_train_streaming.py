@@ -42,6 +42,7 @@ STAGES: dict[str, dict[str, Any]] = {
 }
 every = pytest.mark.parametrize("stage", STAGES)
 ON = {"streaming": True}
+HOW = {"side_by_side": 100, "budget": 10_000, "seed": 0}
 Wholes = Callable[[str], Path]
 
 
@@ -230,3 +231,21 @@ def test_texts_that_were_read_are_forgotten(tmp_path: Path, pipeline: Path) -> N
     read = [stretch for _ in range(7) if (stretch := stream._next(stage, portions))]
     assert [len(stretch.rows) for stretch in read] == [50] * 6
     assert {*vocab.strings} == before
+
+
+def test_what_is_learned_hangs_on_texts_alone(tmp_path: Path, pipeline: Path) -> None:
+    """Nobody looks for tokens that nobody asks for, and the ids are the same."""
+    texts = [" the  room\n", "was\u3000good", "\tand", "n't 我们 bad.", "\u00a0we", "so..."]
+    write_lines(tmp_path / "train.jsonl", [{"text": t, "label": "negative"} for t in texts])
+    nlp = spacy.load(pipeline)
+    _, stage = only_stage(nlp)
+    config = nlp.config.copy()
+    corpus = {"@readers": "seqpipe.Dataset.v1", "path": str(tmp_path), "shuffle": False}
+    config["corpora"] = {"train": corpus, "dev": corpus}
+    stream = ExampleStream(config, Streaming(buffer=50, sample=10))
+    plain = stage.lessons(list(stream.sample()))
+    way = stream.course(stage, lambda rows, answers: stage.course(rows, answers, **HOW))
+    (part,) = way.parts(0)[0:1]
+    rows, answers = way.take(part)
+    assert [row.tolist() for row in rows] == [plain.rows[i].tolist() for i in part.at]
+    assert [list(answer) for answer in answers] == [list(plain.answers[i]) for i in part.at]
