@@ -19,13 +19,7 @@ from torch import Tensor
 from seqpipe.bridge import Predict
 from seqpipe.components._earlier import read_earlier
 from seqpipe.components._search import SearchRecipe
-from seqpipe.components._stage import (
-    Buckets,
-    CodecRecipe,
-    Lessons,
-    Stage,
-    read_defaults,
-)
+from seqpipe.components._stage import Buckets, CodecRecipe, Lessons, Stage, read_defaults
 from seqpipe.components._surprisal import (
     Costs,
     Names,

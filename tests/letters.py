@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
+from seqpipe.components._sides import learn_shortlist
 from seqpipe.components.translator import TranslatorStage
 
 LETTERS = "abcdefghij"
@@ -143,7 +144,10 @@ def trained(
     stage = add_stage(nlp, protect=list(protect), shortlist=shortlist, **config)
     nlp.from_bytes(_weights(protect), exclude=["vocab"])
     if shortlist:
-        stage.shortlist = stage._shortlisted(PAIRS[:400])
+        codecs = stage._codec(), stage._target()
+        stage.shortlist = learn_shortlist(
+            lambda: iter(PAIRS[:400]), *codecs, best=shortlist, before=None
+        )
     if before is not None:
         nlp.add_pipe(before, first=True)
     return nlp

@@ -48,6 +48,7 @@ from seqpipe.cli._trainee import StageTrainee, only_stage
 from seqpipe.components._stage import Stage
 from seqpipe.errors import CheckpointError, DataEmpty, OutputInUse, listed
 from seqpipe.files import sweep, written, written_folder
+from seqpipe.nets.recompute import set_recompute
 from seqpipe.text.course import Course, Way
 from seqpipe.text.rows import Rows, RowsWriter
 from seqpipe.train.checkpoint import load_checkpoint
@@ -235,6 +236,7 @@ class Run:
         trainee = StageTrainee(nlp, way, self.output, steps=steps, **how)
         trainee.learner.team = self.team
         trainee.learner.compute_in(own["precision"])
+        set_recompute(trainee.learner.net, own["recompute"])
         position = None
         if self.checkpoint.exists():
             position, carried = load_checkpoint(self.checkpoint, trainee.learner)

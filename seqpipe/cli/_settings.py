@@ -18,6 +18,7 @@ _OWN = {
     "budget": 4096,
     "threads": 1,
     "precision": "fp32",
+    "recompute": 0,  # steps of a stretch of time of which little is kept; 0: all is
     "checkpoint_seconds": 30,
     "most_skipped": 20,  # steps in a row that are not finite: chance alone does not do that
     "gradients": False,  # whether they are measured at each validation
@@ -51,8 +52,9 @@ def plan_of(config: Mapping[str, Any], *, processes: int = 1) -> Plan:
     own = own_settings(config)
     if training["max_epochs"] < 0:
         raise SettingError("training.max_epochs", training["max_epochs"], "0 or more")
-    if own["most_skipped"] < 1:
-        raise SettingError("seqpipe.most_skipped", own["most_skipped"], "1 step or more")
+    for name, least in {"most_skipped": 1, "recompute": 0}.items():
+        if own[name] < least:
+            raise SettingError(f"seqpipe.{name}", own[name], f"a number of steps from {least} on")
     return Plan(
         seed=training["seed"] or 0,
         epochs=training["max_epochs"],

@@ -64,6 +64,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from seqpipe.errors.data import (
+    ColumnMissing as ColumnMissing,
+    DataEmpty as DataEmpty,
+    DataError as DataError,
+    FoldsTooMany as FoldsTooMany,
+    LabelsStrange as LabelsStrange,
+    LinesUneven as LinesUneven,
+    ProbabilitiesUnfit as ProbabilitiesUnfit,
+    RowsUnreadable as RowsUnreadable,
+    SampleLacking as SampleLacking,
+    SizeTooLarge as SizeTooLarge,
+    SourceMissing as SourceMissing,
+    SourceUnreachable as SourceUnreachable,
+    SourceUnreadable as SourceUnreadable,
+    SplitMissing as SplitMissing,
+    SubsetMissing as SubsetMissing,
+)
 from seqpipe.errors.jobs import (
     DocumentsFailed as DocumentsFailed,
     FailuresTooMany as FailuresTooMany,
@@ -84,6 +101,13 @@ from seqpipe.errors.root import (
     nearest as nearest,
     reason_of as reason_of,
 )
+from seqpipe.errors.runs import (
+    CheckpointError as CheckpointError,
+    TeamBroken as TeamBroken,
+    TeamTooLarge as TeamTooLarge,
+    TrackerFailed as TrackerFailed,
+    TrainingDiverged as TrainingDiverged,
+)
 
 
 class CodecError(SeqpipeError):
@@ -94,117 +118,6 @@ class CodecError(SeqpipeError):
 class VectorsUnreadable(SeqpipeError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"No word vectors can be read from {path}: {reason}.")
-
-
-class DataError(SeqpipeError):
-    """A corpus that cannot be read as asked."""
-
-
-class SourceMissing(DataError):
-    def __init__(self, data: str, *, near: Sequence[str] = ()) -> None:
-        here = f" Beside it there are {listed(near)}." if near else ""
-        super().__init__(f"There is no file, folder or data set {data!r}.{here}")
-
-
-class SourceUnreachable(SourceMissing):
-    def __init__(self, data: str, reason: str, *, near: Sequence[str] = ()) -> None:
-        here = f" Do you mean {listed(near)}?" if near else ""
-        DataError.__init__(
-            self,
-            f"There is no file or folder {data!r} here, and the hub could not be asked for a data "
-            f"set of that name: {reason.rstrip('.')}.{here}",
-        )
-
-
-class SourceUnreadable(DataError):
-    def __init__(self, data: str, reason: str) -> None:
-        super().__init__(f"{data!r} cannot be read: {reason.rstrip('.')}.")
-
-
-class SubsetMissing(DataError):
-    def __init__(self, data: str, subset: str, subsets: Sequence[str]) -> None:
-        given = f"has no subset {subset!r}" if subset else "holds several data sets"
-        super().__init__(
-            f"{data!r} {given}: name one of {listed(subsets)} after a colon, "
-            f"as in '{data}:{subsets[0] if subsets else 'name'}'.{nearest(subset, subsets)}"
-        )
-
-
-class SplitMissing(DataError):
-    def __init__(self, data: str, split: str, splits: Sequence[str]) -> None:
-        super().__init__(
-            f"{data!r} has no split {split!r}: it has {listed(splits)}.{nearest(split, splits)}"
-        )
-
-
-class ColumnMissing(DataError):
-    def __init__(self, data: str, column: str, columns: Sequence[str]) -> None:
-        super().__init__(
-            f"{data!r} has no column {column!r}: it has {listed(columns)}."
-            f"{nearest(column, columns)}"
-        )
-
-
-class LinesUneven(DataError):
-    def __init__(self, short: str, lines: int, longer: str, more: int) -> None:
-        super().__init__(
-            f"{longer!r} has {more:,} lines and {short!r} has {lines:,}: each line of the one must "
-            "have its translation on the same line of the other."
-        )
-
-
-class DataEmpty(DataError):
-    def __init__(self, data: str, wanted: str = "usable row") -> None:
-        super().__init__(f"{data!r} holds no {wanted}.")
-
-
-class RowsUnreadable(DataError):
-    def __init__(self, folder: object, reason: str) -> None:
-        super().__init__(
-            f"No encoded rows can be read from {folder}: {reason}. Encode the texts anew."
-        )
-
-
-class FoldsTooMany(DataError):
-    def __init__(self, folds: int, rows: int) -> None:
-        super().__init__(
-            f"{folds} folds are more than there are rows, which are {rows:,}: give fewer folds, or "
-            "more rows (for a tokenizer a row is a running text of `group` sentences, for a "
-            "generator a document)."
-        )
-
-
-class SizeTooLarge(DataError):
-    def __init__(self, size: int, rows: int) -> None:
-        super().__init__(
-            f"{size:,} rows are more than there are to learn from, which are {rows:,}: give a "
-            "smaller size, or 'all'."
-        )
-
-
-class ProbabilitiesUnfit(DataError):
-    def __init__(self, text: str, reason: str) -> None:
-        short = text if len(text) <= 40 else f"{text[:39]}…"
-        super().__init__(
-            f"The probabilities of the labels of {short!r} {reason}: each has to be between 0 and "
-            "1, and those of labels that exclude each other have to add up to 1."
-        )
-
-
-class LabelsStrange(DataError):
-    def __init__(self, data: str, strange: Sequence[str], known: Sequence[str]) -> None:
-        super().__init__(
-            f"{data!r} carries the label{'s' * (len(strange) > 1)} {listed(strange)}, and the "
-            f"pipeline knows {listed(known)}: give data with these labels, or train anew."
-        )
-
-
-class SampleLacking(DataError):
-    def __init__(self, reason: str, sample: int, stage: str) -> None:
-        super().__init__(
-            f"{reason} The {sample:,} rows of the sample do not show it: give --sample more of "
-            f"them, or name all labels in initialize.components.{stage}.labels."
-        )
 
 
 class StageError(SeqpipeError):
@@ -351,47 +264,6 @@ class OutputRefused(SeqpipeError):
 class ExtraMissing(SeqpipeError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} is not installed: pip install "seqpipe[{extra}]" brings it.')
-
-
-class TrackerFailed(SeqpipeError):
-    def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(
-            f"{kind} takes no run: {reason}. Mend that and say --resume, or begin anew without "
-            f"{kind} in seqpipe.track."
-        )
-
-
-class CheckpointError(SeqpipeError):
-    def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"The run in {path} cannot be continued: {reason}.")
-
-
-class TeamBroken(SeqpipeError):
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"The processes of this training have lost each other: see what the first to end says, "
-            f"and go on with --resume ({reason})."
-        )
-
-
-class TeamTooLarge(SeqpipeError):
-    def __init__(self, size: int) -> None:
-        super().__init__(
-            f"{size} processes are too many for this corpus: there is not a row for each of them "
-            "in every batch. Begin fewer, or take more data."
-        )
-
-
-class TrainingDiverged(SeqpipeError):
-    def __init__(self, step: int, failures: int, good: int | None = None) -> None:
-        many = f"the loss or gradient of {failures} steps in a row was not finite"
-        kept = f"model-last has the weights of step {good}, the last that were"
-        super().__init__(
-            f"At step {step} {many if failures else 'the weights were not finite any more'}: "
-            f"{'no good weights are left' if good is None else kept}, and model-best is as it was. "
-            "Lower the learning rate (training.optimizer.learn_rate.rate), or "
-            "training.optimizer.grad_clip."
-        )
 
 
 class UsageError(SeqpipeError):

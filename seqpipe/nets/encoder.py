@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seqpipe.nets.cells import Cell, MinGRU, Recurrent, State, make_cell, run_cell, thinned
 from seqpipe.nets.dropout import Locked
+from seqpipe.nets.recompute import Recomputing, in_stretches
 
 
 def length_mask(lengths: Tensor, steps: int) -> Tensor:
@@ -49,7 +50,7 @@ def turned(x: Tensor, lengths: Tensor) -> Tensor:
     return result.view(rows, steps, width)
 
 
-class Encoder(nn.Module):
+class Encoder(Recomputing):
     """Stacked recurrent layers, one or two ways, for rows of any length down to zero."""
 
     def __init__(
@@ -101,8 +102,13 @@ class Encoder(nn.Module):
         """One way through one layer; what stands beyond a row's length is left undefined."""
         recurrent = cast(Recurrent, module)
         weights = thinned(recurrent, self.weight_dropout)
-        if isinstance(recurrent, MinGRU) or not (x.is_cuda or isinstance(recurrent, nn.GRU)):
-            return run_cell(recurrent, x, weights=weights)[0]
+        whole = isinstance(recurrent, MinGRU) or not (x.is_cuda or isinstance(recurrent, nn.GRU))
+        if whole or 0 < self.recompute < x.shape[1]:
+
+            def run(some: Tensor, state: State | None) -> tuple[Tensor, State]:
+                return run_cell(recurrent, some, state, weights)
+
+            return in_stretches(run, x, None, steps=self.recompute, dim=1)[0]
         # cuDNN wants packed rows, and torch's GRU has no fast padded kernel to gain from
         packed = pack_padded_sequence(
             x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False

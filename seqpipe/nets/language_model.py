@@ -18,6 +18,7 @@ from seqpipe.nets.dropout import Fixed, Locked
 from seqpipe.nets.embedding import Pieces
 from seqpipe.nets.folded import Derived
 from seqpipe.nets.full import full
+from seqpipe.nets.recompute import Recomputing, in_stretches
 from seqpipe.nets.teller import Teller
 from seqpipe.nets.telling import told_loss
 from seqpipe.nets.unrolled import given, unrolled
@@ -26,7 +27,7 @@ from seqpipe.nets.unrolled import given, unrolled
 PAD, UNKNOWN, UNUSED, BEGIN = range(4)
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(Recomputing):
     """One-way layers over pieces, and an output that may be the pieces' own vectors."""
 
     def __init__(
@@ -132,8 +133,14 @@ class LanguageModel(nn.Module):
         these places (S, B)."""
         weights = thinned(layer, self.weight_dropout)
         if not (x.is_cuda or layer._forward_pre_hooks):  # which only a module's own call tells
-            gates = given(layer, x)
-            return unrolled(layer, _at(gates, places), state, weights)
+            table = None if places is None else given(layer, x)
+
+            def run(some: Tensor, state: State) -> tuple[Tensor, State]:
+                gates = given(layer, some) if table is None else _at(table, some)
+                return unrolled(layer, gates, state, weights)
+
+            read = x if places is None else places
+            return in_stretches(run, read, state, steps=self.recompute, dim=0)
         inputs = _at(x, places).transpose(0, 1).contiguous()
         single = (state[0][None], state[1][None]) if isinstance(state, tuple) else state[None]
         y, after = run_cell(layer, inputs, single, weights)

@@ -38,7 +38,9 @@ class Gradients:
 def look(learner: Learner, learn: Callable[[], object], *, step: int, steps: int) -> Gradients:
     """At this step of a run, the gradients that `learn` adds for rows of so many steps each, which
     are dropped again; weights and random numbers are left as they were."""
-    with torch.random.fork_rng(), heard(learner.net) as heard_by:
+    device = learner.weights[0].device
+    drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with drawing, heard(learner.net) as heard_by:
         learn()
         layers = learner.norms()
         learner.forget()
@@ -78,7 +80,8 @@ def reach(cell: Recurrent, x: Tensor, *, steps: int) -> list[float]:
     (Hutchinson 1989)."""
     x = x[:, :steps].clone().requires_grad_()
     chance = torch.Generator().manual_seed(0)
-    with torch.enable_grad():
+    # cuDNN knows no way back through a net that is not training
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         last = run_cell(cell, x)[0][:, -1]  # (B, H)
         signs = torch.randint(0, 2, last.shape, generator=chance) * 2 - 1
         (found,) = torch.autograd.grad((last * signs.to(last)).sum(), x)
