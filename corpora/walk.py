@@ -21,6 +21,7 @@ Columns: TypeAlias = Mapping[str, Sequence[Any]]
 Item = TypeVar("Item")
 
 BATCH = 1000  # rows fetched at once: arrow gives single rows twenty times slower
+MOST = 50_000_000  # characters of a portion: more would not be a small part of anything
 
 
 class Walk:
@@ -86,18 +87,19 @@ class Walk:
         size: int,
         at: Place,
     ) -> Iterator[Portion[Item]]:
-        """What is usable of at least `size` rows at a time, from a place on; files of a stream, or
-        rows of a table, come in random order. From where a portion ended the next is the same,
-        whether what came before was read or not."""
+        """What is usable of at least `size` rows at a time, of fewer where texts are long; files of
+        a stream, or rows of a table, come in random order. From where a portion ended the next is
+        the same, whether what came before was read or not."""
         each = -(-size // -(-size // BATCH))
         held: list[Columns] = []
-        count = 0
+        count = characters = 0
         for batch, end in self._batches(columns, random, each=each, at=at):
             held.append(batch)
             count += _rows_in(batch)
-            if count >= size:
+            characters += sum(len(v) for c in columns for v in batch[c] if isinstance(v, str))
+            if count >= size or characters >= MOST:
                 yield Portion(usable(iter(held)), end)
-                held, count = [], 0
+                held, count, characters = [], 0, 0
         if held:
             yield Portion(usable(iter(held)), end)
 

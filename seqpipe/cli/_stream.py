@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -28,8 +28,6 @@ from seqpipe.text.units import well_formed
 
 _AT_ONCE = 1000  # examples held while encoding
 _PASSED = "such rows are not learned from"
-
-Corpus = Callable[[Language], Iterable[Example]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +133,6 @@ class ExampleStream:
             raise SampleLacking(str(error), self._how.sample, stage.name) from error
         if stage.skipped and not self._told:
             self._told = True
-            told = f"{stage.skipped:,} of the first {stage.skipped + len(rows):,} rows are longer"
-            warnings.warn(f"{told} than {stage.longest} pieces: {_PASSED}", stacklevel=2)
+            told = f"{stage.skipped:,} of {stage.skipped + len(rows):,} rows are longer than "
+            warnings.warn(f"{told}{stage.longest} pieces: {_PASSED}", stacklevel=2)
         return Stretch(Rows.of(rows), Rows.of(answers, dtype=stage.answers), portion.end)

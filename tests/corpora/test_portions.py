@@ -18,6 +18,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
+from seqpipe.corpora import walk
 from seqpipe.corpora.labelled import LabelledRows
 from seqpipe.corpora.pairs import read_pairs
 from seqpipe.corpora.reader import read_dataset
@@ -175,6 +176,16 @@ def test_a_portion_may_hold_nothing(tmp_path: Path, nlp: Language) -> None:
     corpus = read_dataset(str(tmp_path / "train.jsonl"), streaming=True)
     found, _ = in_portions(corpus, nlp, size=10)
     assert [len(portion) for portion in found] == [0, 0, 0, 2]
+
+
+def test_long_texts_make_shorter_portions(
+    shards: str, nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk, "MOST", 50)
+    corpus = read_dataset(shards, streaming=True, shuffle=False)
+    whole, ends = in_portions(corpus, nlp, size=1000)
+    assert [len(portion) for portion in whole] == [20, 29]  # and no file is cut
+    assert in_portions(corpus, nlp, size=1000, at=ends[0])[0] == whole[1:]
 
 
 class Numbers:
