@@ -21,9 +21,13 @@ CELLS = st.sampled_from(get_args(Cell))
 Loss = Callable[[], Tensor]
 
 
+def weights_dropped(cell: Cell) -> float:
+    return 0.0 if cell == "mingru" else 0.2  # which has no recurrent weights
+
+
 def encoder_loss(cell: Cell, lengths: Sequence[int]) -> tuple[nn.Module, Loss]:
     torch.manual_seed(0)
-    sizes: dict[str, Any] = {"layers": 2, "weight_dropout": 0.2}
+    sizes: dict[str, Any] = {"layers": 2, "weight_dropout": weights_dropped(cell)}
     net = Encoder(cell=cell, inputs=3, width=4, **sizes)
     x = torch.randn(len(lengths), max(lengths), 3)
     set_dropout(net, 0.3)
@@ -37,7 +41,8 @@ def encoder_loss(cell: Cell, lengths: Sequence[int]) -> tuple[nn.Module, Loss]:
 
 def model_loss(cell: Cell, steps: int, pieces: int, *, tie: bool) -> tuple[nn.Module, Loss]:
     torch.manual_seed(0)
-    noise = {"piece_dropout": 0.1, "weight_dropout": 0.2, "activation": 0.1, "change": 0.1}
+    noise = {"piece_dropout": 0.1, "activation": 0.1, "change": 0.1}
+    noise["weight_dropout"] = weights_dropped(cell)
     sizes: dict[str, Any] = {"embedding": 3, "width": 4, "layers": 2, "tie_output": tie, **noise}
     net = LanguageModel(pieces=pieces, cell=cell, **sizes)
     set_dropout(net, 0.3)
