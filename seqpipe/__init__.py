@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from seqpipe.annotation.mapping import mapper
     from seqpipe.annotation.run import annotate
     from seqpipe.errors import SeqpipeError
+    from seqpipe.explain.explanation import explained
     from seqpipe.text.codec import Codec
 
 __version__ = "0.1.0"
-__all__ = ["Codec", "SeqpipeError", "__version__", "annotate", "mapper"]
+__all__ = ["Codec", "SeqpipeError", "__version__", "annotate", "explained", "mapper"]
 
 # In a checkout the rooms `components` and `corpora` stand beside this folder, in a wheel inside it.
 if not (Path(__file__).parent / "components").is_dir():
@@ -23,6 +24,7 @@ _HOMES = {
     "Codec": "seqpipe.text.codec",
     "SeqpipeError": "seqpipe.errors",
     "annotate": "seqpipe.annotation.run",
+    "explained": "seqpipe.explain.explanation",
     "mapper": "seqpipe.annotation.mapping",
 }
 

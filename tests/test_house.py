@@ -22,7 +22,7 @@ from seqpipe.__main__ import COMMANDS as OFFERED
 ROOT = Path(__file__).parents[1]
 
 # What the outside may lean on. A change here is a change for users: CHANGELOG.md says so too.
-PUBLIC_NAMES = ["Codec", "SeqpipeError", "__version__", "annotate", "mapper"]
+PUBLIC_NAMES = ["Codec", "SeqpipeError", "__version__", "annotate", "explained", "mapper"]
 COMMANDS = [
     "annotate",
     "demo",

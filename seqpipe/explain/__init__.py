@@ -1,0 +1,1 @@
+"""Why a pipeline decided as it did: numbers for machines, pages for people."""

@@ -1,0 +1,59 @@
+"""Integrals along a path: what the parts add up to, and where points are put."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqpipe.explain.path import Along, Numbers, integrate
+
+WEIGHTS = st.lists(st.floats(-3, 3), min_size=1, max_size=6)
+
+
+def along(weights: list[float], shape: np.ufunc, slope: np.ufunc) -> tuple[Along, list[int]]:
+    """A function of the weighted sum of inputs that grow evenly, and how many points are asked."""
+    asked: list[int] = []
+    parts = np.array(weights)
+
+    def of(at: Numbers) -> tuple[Numbers, Numbers]:
+        asked.append(len(at))
+        inner = at * parts.sum()
+        return shape(inner), slope(inner)[:, None] * parts
+
+    return of, asked
+
+
+@given(WEIGHTS)
+def test_shares_add_up_to_the_difference(weights: list[float]) -> None:
+    of, asked = along(weights, np.sin, np.cos)
+    found = integrate(of)
+    assert found.gap <= max(0.01 * abs(found.end - found.begin), 1e-6)
+    assert found.end - found.begin == pytest.approx(np.sin(sum(weights)))
+    assert found.points == sum(asked)
+
+
+@given(WEIGHTS)
+def test_of_what_is_straight_the_shares_are_the_parts(weights: list[float]) -> None:
+    of, asked = along(weights, np.positive, np.ones_like)
+    assert integrate(of).shares == pytest.approx(weights)
+    assert asked == [9]
+
+
+def test_points_are_put_where_it_is_steep() -> None:
+    seen: list[float] = []
+
+    def of(at: Numbers) -> tuple[Numbers, Numbers]:
+        seen.extend(at.tolist())
+        high = np.tanh(400 * (at - 0.7))
+        return high, (400 * (1 - high**2))[:, None]
+
+    found = integrate(of)
+    assert found.gap <= 0.02 and found.shares == pytest.approx([2.0], rel=0.01)
+    assert len(seen) < 100 and np.median(seen) == pytest.approx(0.7, abs=0.05)
+
+
+def test_it_ends_where_nothing_adds_up() -> None:
+    found = integrate(lambda at: (np.round(at), np.zeros((len(at), 2))), most=50)
+    assert found.gap == 1.0 and 50 <= found.points < 100
