@@ -282,8 +282,9 @@ class Run:
         return Trained(best=best, last=last, step=step, scores=scores, stopped=stopped)
 
     def _best(self, loop: Loop) -> Validation | None:
+        at = loop.at  # a mean of weights is measured at the step of the last of them
         lines = [Validation(**json.loads(line)) for line in self.log.read_text().splitlines()]
-        return next((v for v in lines if v.step == loop.at.best_step), None)
+        return next((v for v in lines if v.step == at.best_step and v.score == at.best), None)
 
 
 def _initialized(config: Config, examples: Callable[[], Iterable[Example]]) -> Language:

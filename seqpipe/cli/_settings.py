@@ -20,6 +20,7 @@ _OWN = {
     "precision": "fp32",
     "recompute": 0,  # steps of a stretch of time of which little is kept; 0: all is
     "checkpoint_seconds": 30,
+    "mean_of_last": 0,  # validations, whose weights are averaged at the end
     "most_skipped": 20,  # steps in a row that are not finite: chance alone does not do that
     "gradients": False,  # whether they are measured at each validation
     "track": (),  # who else is shown the run
@@ -52,9 +53,9 @@ def plan_of(config: Mapping[str, Any], *, processes: int = 1) -> Plan:
     own = own_settings(config)
     if training["max_epochs"] < 0:
         raise SettingError("training.max_epochs", training["max_epochs"], "0 or more")
-    for name, least in {"most_skipped": 1, "recompute": 0}.items():
+    for name, least in {"most_skipped": 1, "recompute": 0, "mean_of_last": 0}.items():
         if own[name] < least:
-            raise SettingError(f"seqpipe.{name}", own[name], f"a number of steps from {least} on")
+            raise SettingError(f"seqpipe.{name}", own[name], f"a whole number from {least} on")
     return Plan(
         seed=training["seed"] or 0,
         epochs=training["max_epochs"],
@@ -66,6 +67,7 @@ def plan_of(config: Mapping[str, Any], *, processes: int = 1) -> Plan:
         budget=own["budget"] * processes,
         checkpoint_seconds=own["checkpoint_seconds"],
         most_skipped=own["most_skipped"],
+        mean_of_last=own["mean_of_last"],
     )
 
 

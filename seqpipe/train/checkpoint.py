@@ -35,6 +35,7 @@ class Position:
     best: float = float("-inf")
     best_step: int = 0
     failing: int = 0  # steps in a row whose gradient was not finite
+    settled: bool = False  # whether the weights are the mean of those before
 
 
 _CARRIED = "carried."

@@ -63,6 +63,7 @@ class Learner:
         self.weights = [p for p in net.parameters() if p.requires_grad]
         self.depths = _depths(net, self.weights)
         self.averages: list[Tensor] | None = None
+        self.marks: list[list[Tensor]] = []
         self.steps = 0
         self.skipped = 0
         self._loss: Tensor | float = 0.0
@@ -175,11 +176,26 @@ class Learner:
         finally:
             _copy(kept, self.weights)
 
+    def mark(self, most: int) -> None:
+        """Keeps the weights as they are saved now, beside those of the last marks before."""
+        with self.averaged():
+            now = [w.detach().clone() for w in self.weights]
+        self.marks = [*self.marks, now][-most:]
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """The weights become the mean of those that were marked (Izmailov et al. 2018)."""
+        means = [torch.stack(each).mean(dim=0) for each in zip(*self.marks, strict=True)]
+        self.averages, self.marks = None, []
+        _copy(means, self.weights)
+
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, except the random numbers."""
         tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
         for i, average in enumerate(self.averages or []):
             tensors[f"average.{i}"] = average
+        for mark, weights in enumerate(self.marks):
+            tensors |= {f"mark.{mark}.{i}": weight for i, weight in enumerate(weights)}
         for i, weight in enumerate(self.weights):
             for key, value in self._optimizer.state.get(weight, {}).items():
                 tensors[f"adam.{i}.{key}"] = value
@@ -194,11 +210,10 @@ class Learner:
             self.steps, self.skipped = (int(n) for n in tensors["steps"])
         except (KeyError, RuntimeError) as error:
             raise CheckpointError("the checkpoint", f"it is of another net ({error})") from error
-        self.averages = None
-        if "average.0" in tensors:
-            self.averages = [
-                tensors[f"average.{i}"].clone().to(w.device) for i, w in enumerate(self.weights)
-            ]
+        self.averages = self._held("average", tensors)
+        self.marks = []
+        while (weights := self._held(f"mark.{len(self.marks)}", tensors)) is not None:
+            self.marks.append(weights)
         self._precision.load(tensors)
         self.forget()
         self._optimizer.state.clear()
@@ -211,6 +226,12 @@ class Learner:
             }
             if state:
                 self._optimizer.state[weight] = state
+
+    def _held(self, name: str, tensors: Mapping[str, Tensor]) -> list[Tensor] | None:
+        """Another set of the weights, if there is one of this name."""
+        if f"{name}.0" not in tensors:
+            return None
+        return [tensors[f"{name}.{i}"].clone().to(w.device) for i, w in enumerate(self.weights)]
 
     def norms(self) -> dict[str, float]:
         """How large the mean of the gradients that have gathered is in each layer."""

@@ -38,6 +38,7 @@ class Plan:
     patience: int  # steps without a better score; 0: never mind
     checkpoint_seconds: float
     most_skipped: int  # steps in a row, before the run gives up
+    mean_of_last: int  # validations, whose weights are averaged at the end; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,8 @@ class Loop:
             if not self._over():
                 self.at.epoch += 1
                 self.at.batch = 0
+        if self.plan.mean_of_last and not self.at.settled:
+            self._settle()
         return True
 
     def _walked(self, parts: Parts) -> bool:
@@ -187,6 +190,12 @@ class Loop:
         elif self.team.leaders(time.perf_counter() - self._counted) >= self.plan.checkpoint_seconds:
             self.keep()
 
+    def _settle(self) -> None:
+        """Ends with the mean of the weights of the last validations, and measures that too."""
+        self.trainee.learner.settle()
+        self.at.settled = True
+        self._validate()
+
     def _validate(self) -> None:
         self._check_weights()
         at = self.at
@@ -197,7 +206,7 @@ class Loop:
         self.last = Validation(
             epoch=at.epoch,
             step=at.step,
-            loss=at.loss / max(1, at.answers),
+            loss=self._mean_loss(),
             score=score,
             scores=scores,
             learn_rate=self.trainee.learn_rate,
@@ -215,9 +224,17 @@ class Loop:
             self._write(self.last, best=best)
         at.validations += 1
         at.loss, at.answers, at.words, at.padding = 0.0, 0, 0, 0
+        if self.plan.mean_of_last and not at.settled:
+            self.trainee.learner.mark(self.plan.mean_of_last)
         self.keep()
         self._words, self._stretch = 0, time.perf_counter()
         self.watcher.validated(self.last, best=best)
+
+    def _mean_loss(self) -> float:
+        """Since the last validation; where nothing was learned since, up to that."""
+        if not self.at.answers and self.last is not None:
+            return self.last.loss
+        return self.at.loss / max(1, self.at.answers)
 
     def _write(self, validation: Validation, *, best: bool) -> None:
         if best:
