@@ -167,8 +167,8 @@ def trained(
             found[way].speeds.append(watch.pieces / watch.seconds)
             for name in task.scores:
                 found[way].scores[name].append(result.scores[name])
-            scores = {name: each[-1] for name, each in found[way].scores.items()}
-            print(f"run       {task.data}, {way}, seed {seed}: {scores}", flush=True)
+            told = {name: each[-1] for name, each in found[way].scores.items()}
+            print(f"run       {task.data}, {way}, seed {seed}: {told}", flush=True)
     for way, of_way in found.items():
         scores = ", ".join(f"{name} {_spread(each)}" for name, each in of_way.scores.items())
         print(
