@@ -1,6 +1,6 @@
 """The figures of `seqpipe_sentiment`: quality, speed and size, each against a named peer or limit.
 
-    python benchmarks/sentiment.py DATA [--parts quality,pipe,training,size] [--seeds 5]
+    python benchmarks/sentiment.py DATA [--parts quality,pipe,training,size] [--seeds 5] [--cell CELL]
 
 DATA is a folder that holds the data sets `sst2` and `chnsenticorp_htl` as `datasets` reads them.
 `pipe` compares with spaCy's default `textcat` ensemble and, with `--flair`, with flair's BiLSTM in
@@ -60,12 +60,13 @@ def main() -> None:
     parser.add_argument("--parts", default="quality,pipe,training,size")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--cell", help="another than the default")
     parser.add_argument("--flair", metavar="PYTHON", help="an interpreter where flair is installed")
     args = parser.parse_args()
     parts = args.parts.split(",")
     folder = Path(tempfile.mkdtemp(prefix="seqpipe-bench-"))
     try:
-        models = quality(args.data, folder, args.seeds if "quality" in parts else 1)
+        models = quality(args.data, folder, args.seeds if "quality" in parts else 1, args.cell)
         torch.set_num_threads(1)
         if "size" in parts:
             size(models)
@@ -77,9 +78,10 @@ def main() -> None:
         shutil.rmtree(folder)
 
 
-def quality(data: Path, folder: Path, seeds: int) -> dict[str, Path]:
+def quality(data: Path, folder: Path, seeds: int, cell: str | None) -> dict[str, Path]:
     """Trains with the defaults, one run a seed, all of them counted."""
     models = {}
+    cells = {"components.*.model.cell": cell} if cell else {}
     for task in TASKS:
         scores, times = [], []
         for seed in range(seeds):
@@ -90,7 +92,7 @@ def quality(data: Path, folder: Path, seeds: int) -> dict[str, Path]:
                 str(data / task.name),
                 output=output,
                 columns={"text": task.text},
-                overrides={"system.seed": seed},
+                overrides={"system.seed": seed, **cells},
             )
             times.append(time.perf_counter() - began)
             scores.append(trained.scores[task.score])
