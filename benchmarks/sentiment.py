@@ -1,6 +1,7 @@
 """The figures of `seqpipe_sentiment`: quality, speed and size, each against a named peer or limit.
 
-    python benchmarks/sentiment.py DATA [--parts quality,pipe,training,size] [--seeds 5] [--cell CELL]
+    python benchmarks/sentiment.py DATA [--parts quality,pipe,training,size] [--seeds 5]
+        [--cell CELL]
 
 DATA is a folder that holds the data sets `sst2` and `chnsenticorp_htl` as `datasets` reads them.
 `pipe` compares with spaCy's default `textcat` ensemble and, with `--flair`, with flair's BiLSTM in
