@@ -30,6 +30,7 @@ COMMANDS = {
     "translate": "translate a text, or a file line by line",
     "generate": "go on with a text, as it is written",
     "annotate": "run a pipeline over a data set and write what it finds",
+    "explain": "show which words decided, on the terminal and on a page",
     "info": "tell what a pipeline is made of and how it was trained",
 }
 

@@ -22,11 +22,12 @@ from seqpipe.__main__ import COMMANDS as OFFERED
 ROOT = Path(__file__).parents[1]
 
 # What the outside may lean on. A change here is a change for users: CHANGELOG.md says so too.
-PUBLIC_NAMES = ["Codec", "SeqpipeError", "__version__", "annotate", "explained", "mapper"]
+PUBLIC_NAMES = ["Codec", "SeqpipeError", "__version__", "annotate", "explained", "mapper", "render"]
 COMMANDS = [
     "annotate",
     "demo",
     "evaluate",
+    "explain",
     "generate",
     "info",
     "init-config",

@@ -24,6 +24,7 @@ SeqpipeError
 │   ├── LabelsFixed         a label that comes too late
 │   ├── LabelUnknown        a document labelled with what the stage never saw
 │   └── RehearsalRefused    `nlp.rehearse` on a stage that does not offer it
+├── NotExplained        a doc without what is to be shown
 ├── SettingError        a setting whose value is not allowed
 ├── SettingUnknown      a setting that the config has no place for
 ├── ConfigUnfit         a config that spaCy refuses
@@ -171,6 +172,11 @@ class NewDocNeeded(StageError):
             f"The stage {name!r} gives a new Doc, since the tokens of one cannot be changed: call "
             f"it with the doc, or run nlp.pipe."
         )
+
+
+class NotExplained(SeqpipeError):
+    def __init__(self, style: str, way: str) -> None:
+        super().__init__(f"This doc holds nothing to show in the style {style!r}: {way}.")
 
 
 class SettingError(SeqpipeError):

@@ -171,8 +171,8 @@ def annotate(doc: Doc, explanation: Explanation) -> None:
 
 def explanation_of(doc: Doc) -> dict[str, Any] | None:
     """What `annotate` has written, perhaps in another process."""
-    held: Any = doc.user_data  # its keys are no strings, unlike what its types say
-    found = held.get(("._.", EXTENSION, None, None))
+    place: Any = ("._.", EXTENSION, None, None)
+    found = doc.user_data.get(place)
     return found if isinstance(found, dict) else None
 
 

@@ -1,0 +1,181 @@
+"""The ways to look at a doc, each as a section of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spacy.tokens import Doc
+
+from seqpipe.errors import NotExplained, SettingError
+from seqpipe.explain.explanation import explanation_of
+from seqpipe.explain.html import marked, running, section, signed, table
+
+_RANKED = 10  # words in a table
+_LOUD = 0.25  # of the strongest word: from here on a word is underlined, and its number read aloud
+_SURPRISING = 12.0  # bits: a token of so many stands on the deepest ground
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What is seen of a doc; all but `told` and `body` is plain text."""
+
+    heading: str
+    told: str
+    body: str
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]  # what counts most first
+
+    def section(self) -> str:
+        """As a part of a page."""
+        ranking = table(self.caption, self.head, self.rows) if self.rows else ""
+        return section(self.heading, self.told, [self.body, ranking])
+
+
+Style = Callable[[Doc], View]
+
+
+def saliency(doc: Doc) -> View:
+    """What each word adds to the log-odds of the label."""
+    found = _explained(doc, "saliency")
+    label, words = found["label"], found["words"]
+    highest = max((abs(word["saliency"]) for word in words), default=0.0) or 1.0
+    marks = []
+    for word in words:
+        share = abs(word["saliency"]) / highest
+        side = "for" if word["saliency"] >= 0 else "against"
+        aloud = f"{side} {abs(word['saliency']):.2f}" if share >= _LOUD else ""
+        marks.append(
+            marked(word["text"], depth=share, kind=side, title=_title(word, label), aloud=aloud)
+        )
+    speaks = marked("Blue", depth=0.6, kind="for", title="for", aloud="solid line")
+    denies = marked("orange", depth=0.6, kind="against", title="against", aloud="dashed line")
+    return View(
+        heading=_heading(found),
+        told=f"{speaks} speaks for the label, {denies} against it. Together the words lead from "
+        f"log-odds of {signed(found['baseline'])}, for a text as long that says nothing, to "
+        f"{signed(found['log_odds'])}.",
+        body=running(doc.text, _spans(words), marks),
+        caption="What decided most, in log-odds",
+        **_ranking(found),
+    )
+
+
+def attention(doc: Doc) -> View:
+    """Where the attention of the net lay."""
+    found = _explained(doc, "attention")
+    words = found["words"]
+    weights = [word["attention"] for word in words]
+    if None in weights:
+        raise NotExplained("attention", "its net was trained without model.pooling attention")
+    highest = max(weights, default=0.0) or 1.0
+    marks = [
+        marked(
+            word["text"],
+            depth=weight / highest,
+            kind="look",
+            title=_title(word, found["label"]),
+            aloud=f"{weight:.0%}" if weight >= max(_LOUD * highest, 0.01) else "",
+        )
+        for word, weight in zip(words, weights, strict=True)
+    ]
+    order = sorted(found["ranked"], key=lambda at: -weights[at])[:_RANKED]
+    return View(
+        heading=_heading(found),
+        told="The darker a word, the more of the attention lay on it. Where a net looks is not yet "
+        "what decided: the style saliency shows that.",
+        body=running(doc.text, _spans(words), marks),
+        caption="Most of the attention",
+        head=["word", "share"],
+        rows=[[words[at]["text"], f"{weights[at]:.1%}"] for at in order],
+    )
+
+
+def surprisal(doc: Doc) -> View:
+    """What each token costs a generator, in bits."""
+    written: dict[Any, Any] = doc.user_data
+    found = [written.get(("._.", "surprisal", token.idx, None)) for token in doc]
+    if len(doc) and not any(cost is not None for cost in found):
+        raise NotExplained("surprisal", "read it with a pipeline that holds a seqpipe_generator")
+    costs = [float(cost or 0.0) for cost in found]
+    marks = [
+        marked(
+            token.text,
+            depth=cost / _SURPRISING,
+            kind="look",
+            title=f"{token.text.strip() or 'white space'}: {cost:.1f} bits",
+            aloud=f"{cost:.0f} bits" if cost >= _SURPRISING / 2 else "",
+        )
+        for token, cost in zip(doc, costs, strict=True)
+    ]
+    visible = [at for at, token in enumerate(doc) if not token.is_space]
+    order = sorted(visible, key=lambda at: -costs[at])[:_RANKED]
+    each = f", {sum(costs) / len(doc.text):.2f} a character" if doc.text else ""
+    return View(
+        heading=f"{sum(costs):,.0f} bits{each}",
+        told="The darker a word, the less it was expected; from "
+        f"{_SURPRISING:.0f} bits on all are alike.",
+        body=running(doc.text, [(t.idx, t.idx + len(t)) for t in doc], marks),
+        caption="Least expected",
+        head=["word", "bits"],
+        rows=[[doc[at].text, f"{costs[at]:.1f}"] for at in order],
+    )
+
+
+STYLES: dict[str, Style] = {
+    "saliency": saliency,
+    "attention": attention,
+    "surprisal": surprisal,
+}
+
+
+def check_style(style: str) -> None:
+    """Says at once that there is none of this name."""
+    if style not in STYLES:
+        raise SettingError("style", style, f"one of {', '.join(STYLES)}")
+
+
+def view(doc: Doc, style: str) -> View:
+    """A doc in one of the styles."""
+    check_style(style)
+    return STYLES[style](doc)
+
+
+def _explained(doc: Doc, style: str) -> dict[str, Any]:
+    found = explanation_of(doc)
+    if found is None:
+        raise NotExplained(style, "call seqpipe.explained(nlp, doc) first")
+    return found
+
+
+def _heading(found: dict[str, Any]) -> str:
+    return f"{found['label']}: {found['score']:.1%}"
+
+
+def _spans(words: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    return [(word["start"], word["end"]) for word in words]
+
+
+def _title(word: dict[str, Any], label: str) -> str:
+    told = [f"{word['text'].strip() or 'white space'}: {signed(word['saliency'])} to {label}"]
+    if word["occlusion"] is not None:
+        told.append(f"without it {signed(-word['occlusion'])}")
+    if word["attention"] is not None:
+        told.append(f"attention {word['attention']:.1%}")
+    return ", ".join(told)
+
+
+def _ranking(found: dict[str, Any]) -> dict[str, Any]:
+    """The head and the rows of the table of the words that decided most."""
+    words = [found["words"][at] for at in found["ranked"][:_RANKED]]
+    looks = all(word["attention"] is not None for word in words)
+    tried = any(word["occlusion"] is not None for word in words)
+    rows = []
+    for word in words:
+        lost = None if word["occlusion"] is None else -word["occlusion"]
+        row = [word["text"], signed(word["saliency"])]
+        row += [signed(lost)] * tried
+        rows.append(row + [f"{word['attention'] or 0:.1%}"] * looks)
+    return {"head": ["word", "adds", *["without it"] * tried, *["attention"] * looks], "rows": rows}

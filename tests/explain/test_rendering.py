@@ -1,0 +1,168 @@
+"""Pages: what they show, and that they show it to everybody and run nothing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from html.parser import HTMLParser
+from types import ModuleType
+from typing import Any
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small import make_nlp
+from spacy.language import Language
+from spacy.tokens import Doc
+from words import STRINGS, held
+
+import seqpipe
+from seqpipe.errors import NotExplained, SettingError
+
+ENGLISH = spacy.blank("en")
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "section", "p", "div"),
+    *("mark", "span", "bdi", "table", "caption", "thead", "tbody", "tr", "th", "td"),
+}
+
+
+class Seen(HTMLParser):
+    """The text of a page as it is seen, without what is only read aloud."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag != "meta":
+            self.open.append("aloud" if ("class", "aloud") in attrs else tag)
+        if ("class", "text") in attrs:
+            self.texts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if "div" in self.open and "table" not in self.open and "aloud" not in self.open:
+            self.texts[-1] += data
+
+
+@pytest.fixture(scope="module")
+def nlp() -> Language:
+    return make_nlp(steps=20)
+
+
+@pytest.mark.parametrize("style", ["saliency", "attention"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "good", "a <script>alert('good')</script> & \"film\"\n\n良い </style> <!--"]
+)
+def test_a_text_is_shown_and_not_run(nlp: Language, style: str, text: str) -> None:
+    doc = seqpipe.explained(nlp, text)
+    for page in (False, True):
+        seen = Seen(seqpipe.render(doc, style, page=page))
+        assert seen.texts == [text] and set(seen.tags) <= TAGS
+
+
+def labelled(text: str, label: str) -> Doc:
+    """A doc whose words add one more than the one before."""
+    doc = ENGLISH(text)
+    words = [
+        {
+            "text": token.text,
+            "start": token.idx,
+            "end": token.idx + len(token),
+            "saliency": token.i - 1.0,
+            "attention": 0.5,
+            "occlusion": None,
+        }
+        for token in doc
+    ]
+    facts = {"label": label, "score": 0.5, "baseline": 0.0, "log_odds": 0.0}
+    found = {**facts, "words": words, "ranked": [*range(len(words))]}
+    doc.user_data[("._.", "explanation", None, None)] = found
+    return doc
+
+
+@given(STRINGS, st.text(max_size=10))
+@settings(max_examples=50)
+def test_any_text_and_label_is_shown(text: str, label: str) -> None:
+    doc = labelled(held(text), held(label))
+    seen = Seen(seqpipe.render(doc, page=True))
+    assert set(seen.tags) <= TAGS and not seen.open
+    (shown,) = seen.texts
+    kept = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f\u2400-\u2421]")
+    assert kept.findall(shown) == kept.findall(doc.text) and len(shown) == len(doc.text)
+
+
+def test_nothing_comes_from_elsewhere(nlp: Language) -> None:
+    found = seqpipe.render(seqpipe.explained(nlp, "a good film"), page=True)
+    assert not re.search(r"https?:|src=|href=|@import|url\(|\son\w+=", found)
+    assert "default-src 'none'" in found
+
+
+def test_it_is_more_than_colour(nlp: Language) -> None:
+    doc = seqpipe.explained(nlp, "good but dull", label="positive")
+    found = seqpipe.render(doc)
+    assert re.search(r'<mark class="for"[^>]*>good<span class="aloud"> \(for \d', found)
+    assert re.search(r'<mark class="against"[^>]*>dull<span class="aloud"> \(against \d', found)
+    assert 'title="good: +' in found and 'title="dull: −' in found
+    assert 'aria-label="positive: ' in found and "<caption>" in found
+    assert (
+        'dir="auto"' in found and "prefers-color-scheme:dark" in found and "@media print" in found
+    )
+
+
+def test_several_docs_are_sections_of_one_page(nlp: Language) -> None:
+    docs = [seqpipe.explained(nlp, text) for text in ("good", "dull")]
+    found = seqpipe.render(docs, page=True, title="Two <films>")
+    assert found.count("<section") == 2 and found.count("<style") == 2
+    assert "<title>Two &lt;films&gt;</title>" in found and '<html lang="en">' in found
+    assert seqpipe.render([], page=True).count("<section") == 0
+
+
+def test_a_notebook_shows_it(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+    module = ModuleType("IPython.display")
+    module.__dict__.update(HTML=lambda markup: markup, display=shown.append)
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    doc = seqpipe.explained(nlp, "good")
+    assert seqpipe.render(doc, jupyter=True) == ""
+    monkeypatch.setattr("seqpipe.explain.rendering.is_in_jupyter", lambda: True)
+    assert seqpipe.render(doc) == "" and len(shown) == 2
+    assert seqpipe.render(doc, jupyter=False) in shown[0]
+
+
+def test_a_thousand_words_make_a_small_page() -> None:
+    assert len(seqpipe.render(labelled("a good film . " * 250, "good"), page=True)) < 300_000
+
+
+def test_surprisal_is_shown_of_what_a_generator_has_read() -> None:
+    doc = Doc(ENGLISH.vocab, words=["the", "moon"], spaces=[True, False])
+    for token, bits in zip(doc, (1.0, 20.0), strict=True):
+        doc.user_data[("._.", "surprisal", token.idx, None)] = bits
+    found = seqpipe.render(doc, "surprisal")
+    assert Seen(found).texts == ["the moon"]
+    assert "21 bits, 2.62 a character" in found and 'title="moon: 20.0 bits"' in found
+
+
+def test_what_cannot_be_shown_is_refused() -> None:
+    nlp = make_nlp(model={"pooling": ["max"]})
+    doc = nlp("good")
+    for style in ("saliency", "attention"):
+        with pytest.raises(NotExplained, match=r"seqpipe.explained\(nlp, doc\)"):
+            seqpipe.render(doc, style)
+    with pytest.raises(NotExplained, match="seqpipe_generator"):
+        seqpipe.render(doc, "surprisal")
+    with pytest.raises(NotExplained, match=r"without model.pooling attention"):
+        seqpipe.render(seqpipe.explained(nlp, doc), "attention")
+    with pytest.raises(SettingError, match="one of saliency, attention"):
+        seqpipe.render(doc, "heat")
