@@ -5,8 +5,8 @@
 
 DATA is a folder that holds the data sets `sst2` and `chnsenticorp_htl` as `datasets` reads them.
 `pipe` compares with spaCy's default `textcat` ensemble and, with `--flair`, with flair's BiLSTM in
-an interpreter that has it; `training` with the same net in a plain loop. Times are taken in turns
-on one thread, and the median of the ratios is what counts.
+an interpreter that has it; `training` with an LSTM of the same sizes in a plain loop. Times are
+taken in turns on one thread, and the median of the ratios is what counts.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _TRAINING: Space = {
 _SENTIMENT: Space = {
     **_TRAINING,
     "training.dropout": Range(low=0.0, high=0.6),
-    "components.sentiment.model.cell": Choice(("lstm", "gru")),
+    "components.sentiment.model.cell": Choice(("mingru", "lstm", "gru")),
     "components.sentiment.model.embedding": Range(low=32, high=128, step=16),
     "components.sentiment.model.width": Range(low=32, high=128, step=16),
     "components.sentiment.model.layers": Range(low=1, high=2),
