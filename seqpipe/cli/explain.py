@@ -37,7 +37,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="PAGE", type=Path, help="a page of HTML")
     parser.add_argument("--overwrite", action="store_true", help="of a page that is there")
     parser.add_argument(
-        "--style", default="saliency", metavar="S", help="saliency, attention or surprisal"
+        "--style",
+        default="saliency",
+        metavar="S",
+        help="saliency, attention, surprisal or alignment",
     )
     parser.add_argument("--label", help="explain this one, not the likeliest")
     parser.add_argument("--stage", metavar="NAME", help="of several stages with labels")
@@ -125,7 +128,7 @@ def _docs(
     explainer = None
     if asked.style == "surprisal":
         write_only(nlp, ["surprisal"])  # else it goes on with each text too
-    else:
+    elif asked.style != "alignment":
         explainer = Explainer(nlp, stage=asked.stage)
         if asked.label is not None:
             explainer.place(asked.label)

@@ -9,6 +9,7 @@ from typing import Any
 from spacy.tokens import Doc
 
 from seqpipe.errors import NotExplained, SettingError
+from seqpipe.explain.alignment import alignment_of
 from seqpipe.explain.explanation import explanation_of
 from seqpipe.explain.html import marked, running, section, signed, table
 
@@ -124,10 +125,29 @@ def surprisal(doc: Doc) -> View:
     )
 
 
+def alignment(doc: Doc) -> View:
+    """Where each piece of a translation comes from."""
+    found = alignment_of(doc)
+    if found is None:
+        way = "read it with a pipeline that holds a seqpipe_translator of whole docs"
+        raise NotExplained("alignment", way)
+    weakest = sorted(found.links, key=lambda link: link.weight)[:_RANKED]
+    return View(
+        heading=found.translation,
+        told="Point at a word, or come to it with the tabulator, to see what it comes from or has "
+        "become. The stronger a line, the more of the attention lay there.",
+        body=found.markup(),
+        caption="Least sure of where it comes from",
+        head=["piece", "from", "share"],
+        rows=[[found.there(k), found.here(k), f"{k.weight:.0%}"] for k in weakest],
+    )
+
+
 STYLES: dict[str, Style] = {
     "saliency": saliency,
     "attention": attention,
     "surprisal": surprisal,
+    "alignment": alignment,
 }
 
 

@@ -85,6 +85,13 @@ def test_what_surprises_a_generator(seqpipe: Command, generator: Path, tmp_path:
     assert page.read_text(encoding="utf-8").count("<mark") == 3
 
 
+def test_where_a_translation_comes_from(seqpipe: Command, translator: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    ran = seqpipe("explain", translator, "h jd", "--style", "alignment", "-o", page)
+    assert (ran.code, ran.err) == (0, "") and ran.out.startswith("H JD  h jd\n")
+    assert page.read_text(encoding="utf-8").count("<line ") >= 3
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

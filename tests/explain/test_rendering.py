@@ -43,7 +43,8 @@ class Seen(HTMLParser):
         self.tags.append(tag)
         self.attributes += attrs
         if tag != "meta":
-            self.open.append("aloud" if ("class", "aloud") in attrs else tag)
+            kind = dict(attrs).get("class")
+            self.open.append(kind if kind in ("aloud", "text") else tag)
         if ("class", "text") in attrs:
             self.texts.append("")
 
@@ -51,7 +52,7 @@ class Seen(HTMLParser):
         self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        if "div" in self.open and "table" not in self.open and "aloud" not in self.open:
+        if "text" in self.open and "aloud" not in self.open:
             self.texts[-1] += data
 
 
@@ -154,6 +155,45 @@ def test_surprisal_is_shown_of_what_a_generator_has_read() -> None:
     assert "21 bits, 2.62 a character" in found and 'title="moon: 20.0 bits"' in found
 
 
+def translated(text: str, translation: str, lines: list[list[float]]) -> Doc:
+    doc = ENGLISH(text)
+    for name, value in {"translation": translation, "alignment": lines}.items():
+        place: Any = ("._.", name, None, None)
+        doc.user_data[place] = value
+    return doc
+
+
+def test_an_alignment_links_what_comes_from_one_another() -> None:
+    lines = [[4, 7, 4, 9, 0.9], [0, 3, 0, 3, 0.5]]
+    found = seqpipe.render(translated("the <b> too", "das <script>", lines), "alignment")
+    seen = Seen(found)
+    assert set(seen.tags) <= TAGS | {"svg", "line"} and seen.texts == [
+        "the <b> too",
+        "das <script>",
+    ]
+    assert seen.tags.count("line") == 2 and 'title="too: nothing comes from it"' in found
+    assert 'title="the – das"' in found and 'title="&lt;scri – &lt;b&gt;"' in found
+    assert ":has(.l0:hover,.l0:focus) .l0{" in found and "<td" in found
+
+
+@given(
+    STRINGS, STRINGS, st.lists(st.tuples(*[st.integers(0, 30)] * 4, st.floats(0, 1)), max_size=5)
+)
+@settings(max_examples=50)
+def test_any_alignment_shows_both_texts(text: str, other: str, lines: list[Any]) -> None:
+    doc = translated(held(text), held(other), lines)
+    seen = Seen(seqpipe.render(doc, "alignment", page=True))
+    assert not seen.open and set(seen.tags) <= TAGS | {"svg", "line"}
+    assert [len(one) for one in seen.texts] == [len(doc.text), len(held(other))]
+
+
+def test_a_long_alignment_goes_without_a_matrix() -> None:
+    text = "a " * 500
+    lines = [[at, at + 1, at, at + 1, 0.5] for at in range(0, 1000, 2)]
+    found = seqpipe.render(translated(text, text, lines), "alignment", page=True)
+    assert 'matrix"' not in found and found.count("<line ") == 500 and len(found) < 400_000
+
+
 def test_what_cannot_be_shown_is_refused() -> None:
     nlp = make_nlp(model={"pooling": ["max"]})
     doc = nlp("good")
@@ -162,6 +202,8 @@ def test_what_cannot_be_shown_is_refused() -> None:
             seqpipe.render(doc, style)
     with pytest.raises(NotExplained, match="seqpipe_generator"):
         seqpipe.render(doc, "surprisal")
+    with pytest.raises(NotExplained, match="seqpipe_translator of whole docs"):
+        seqpipe.render(doc, "alignment")
     with pytest.raises(NotExplained, match=r"without model.pooling attention"):
         seqpipe.render(seqpipe.explained(nlp, doc), "attention")
     with pytest.raises(SettingError, match="one of saliency, attention"):

@@ -1,0 +1,161 @@
+"""Whether explanations are true to the model: what a decision loses with the words named first.
+
+    python benchmarks/explain.py DATA [--keep FOLDER] [--texts 872] [--orders 5]
+
+DATA is a folder that holds the set `sst2` as `datasets` reads it. Texts of its validation part are
+read again and again, each time with more words left out (deletion) or put in (insertion; Petsiuk et
+al. 2018), in the order of what they add to the likeliest label of the whole text. What counts is
+the probability of that label beside the mean of random orders. The bar: without the first fifth of
+the words it drops at least 1.5 times as far as without a fifth drawn by chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import spacy
+import torch
+from datasets import load_dataset
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from seqpipe.cli.train import train
+from seqpipe.explain.explanation import Explainer, Explanation
+
+SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+WANTED = 1.5
+
+Order = Sequence[int]  # places of words
+
+
+@dataclass(frozen=True)
+class Case:
+    """A text, why it got its label, and where the words of the explanation are."""
+
+    doc: Doc
+    why: Explanation
+
+    @property
+    def words(self) -> int:
+        return len(self.why.words)
+
+    def score(self, doc: Doc) -> float:
+        return float(doc.cats[self.why.label])
+
+    def text(self, kept: set[int]) -> str:
+        """What stands there with these words alone."""
+        return " ".join(w.text for at, w in enumerate(self.why.words) if at in kept)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder of the model, kept or found there")
+    parser.add_argument("--texts", type=int, default=872)
+    parser.add_argument("--orders", type=int, default=5, help="random ones")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="seqpipe-bench-") as folder:
+        nlp = spacy.load(learned(args.data, args.keep or Path(folder)))
+    texts = load_dataset(str(args.data / "sst2"), split="validation")["sentence"]
+    cases = explained(nlp, list(texts)[: args.texts])
+    chance = np.random.default_rng(0)
+    drawn = [
+        [chance.permutation(case.words).tolist() for case in cases] for _ in range(args.orders)
+    ]
+    orders = {
+        "saliency": [[ranked(case.why, "saliency") for case in cases]],
+        "occlusion": [[ranked(case.why, "occlusion") for case in cases]],
+        "attention": [[ranked(case.why, "attention") for case in cases]],
+        "random": drawn,
+    }
+    for name, left in (("deletion", without), ("insertion", only)):
+        curves = {
+            how: np.mean([curve(nlp, cases, some, left) for some in every], axis=0)
+            for how, every in orders.items()
+        }
+        tell(name, curves)
+
+
+def learned(data: Path, folder: Path) -> Path:
+    model = folder / "sentiment" / "model-best"
+    if not model.is_dir():
+        output, columns = folder / "sentiment", {"text": "sentence"}
+        train("sentiment", str(data / "sst2"), output=output, columns=columns)
+    return model
+
+
+def explained(nlp: Language, texts: Sequence[str]) -> list[Case]:
+    explainer = Explainer(nlp)
+    began = time.perf_counter()
+    cases = [Case(doc, explainer.explain(doc)) for doc in nlp.pipe(texts)]
+    passed = time.perf_counter() - began
+    agreed = [case.why.agreement for case in cases if case.why.agreement is not None]
+    gaps = [c.why.gap / max(abs(c.why.log_odds - c.why.baseline), 1e-4) for c in cases]
+    print(
+        f"{len(cases):,} texts, {passed / len(cases):.3f} s each; gradients at "
+        f"{statistics.median(case.why.points for case in cases):.0f} points (median); the sum "
+        f"misses the difference of outputs by {max(gaps):.2%} at most; ranks of saliency and "
+        f"occlusion agree to {statistics.mean(agreed):.2f}",
+        flush=True,
+    )
+    return cases
+
+
+def ranked(why: Explanation, by: str) -> Order:
+    """All words, what speaks most for the label first."""
+    values = [getattr(word, by) or 0.0 for word in why.words]
+    return sorted(range(len(values)), key=lambda at: -values[at])
+
+
+def without(order: Order, count: int) -> set[int]:
+    return set(order[count:])
+
+
+def only(order: Order, count: int) -> set[int]:
+    return set(order[:count])
+
+
+def curve(
+    nlp: Language,
+    cases: Sequence[Case],
+    orders: Sequence[Order],
+    left: Callable[[Order, int], set[int]],
+) -> list[float]:
+    """The mean probability of the label at each share of the words."""
+    means = []
+    for share in (0.0, *SHARES):
+        texts = [
+            case.text(left(order, math.ceil(share * case.words)))
+            for case, order in zip(cases, orders, strict=True)
+        ]
+        pairs = zip(cases, nlp.pipe(texts), strict=True)
+        means.append(statistics.mean(case.score(doc) for case, doc in pairs))
+    return means
+
+
+def tell(name: str, curves: dict[str, np.ndarray]) -> None:
+    shares = "".join(f"{share:>7.0%}" for share in (0.0, *SHARES))
+    print(f"{name:<11}{shares}    mean")
+    for how, values in curves.items():
+        print(f"{how:<11}" + "".join(f"{v:7.3f}" for v in values) + f"{values.mean():8.3f}")
+    if name == "deletion":
+        at = 1 + SHARES.index(0.2)
+        drops = {how: values[0] - values[at] for how, values in curves.items()}
+        print(
+            f"without a fifth: {drops['saliency']:.3f} less by saliency, {drops['random']:.3f} by "
+            f"chance: {drops['saliency'] / drops['random']:.1f} times, wanted {WANTED}"
+        )
+    print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
