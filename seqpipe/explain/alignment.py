@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from spacy.tokens import Doc
 
+from seqpipe.explain.explanation import extension_of
 from seqpipe.explain.html import running, shown
 
 _MATRIX = 60  # pieces on a side: a larger one would fill pages with empty cells
@@ -113,8 +114,7 @@ class Alignment:
 
 def alignment_of(doc: Doc) -> Alignment | None:
     """What a translator has written, by the default names of its extensions; none where nothing."""
-    written = {name: value for (_, name, start, _), value in _underscored(doc) if start is None}
-    translation, lines = written.get("translation"), written.get("alignment")
+    translation, lines = extension_of(doc, "translation"), extension_of(doc, "alignment")
     if not isinstance(translation, str) or lines is None:
         return None
     sources = _sources(doc, {(int(line[0]), int(line[1])) for line in lines})
@@ -125,14 +125,6 @@ def alignment_of(doc: Doc) -> Alignment | None:
         if apart and d > c and (a, b) in place:
             links.append(Link((int(c), int(d)), place[int(a), int(b)], float(weight)))
     return Alignment(doc.text, translation, sources, links)
-
-
-def _underscored(doc: Doc) -> Iterable[tuple[tuple[str, str, int | None, int | None], object]]:
-    return (
-        (key, value)
-        for key, value in doc.user_data.items()
-        if isinstance(key, tuple) and len(key) == 4 and key[0] == "._."
-    )
 
 
 def _sources(doc: Doc, linked: set[Stretch]) -> list[Stretch]:

@@ -170,10 +170,16 @@ def annotate(doc: Doc, explanation: Explanation) -> None:
 
 
 def explanation_of(doc: Doc) -> dict[str, Any] | None:
-    """What `annotate` has written, perhaps in another process."""
-    place: Any = ("._.", EXTENSION, None, None)
-    found = doc.user_data.get(place)
+    """What `annotate` has written."""
+    found = extension_of(doc, EXTENSION)
     return found if isinstance(found, dict) else None
+
+
+def extension_of(doc: Doc, name: str, start: int | None = None) -> Any:
+    """What a doc holds, or its token from that character on, of an extension that perhaps only the
+    process has registered which wrote it."""
+    written: dict[Any, Any] = doc.user_data
+    return written.get(("._.", name, start, None))
 
 
 def _labeller(nlp: Language, name: str | None) -> Labeller:

@@ -35,18 +35,19 @@ text-decoration:underline rgb(var(--rgb)) 2px;text-underline-offset:.2em}
 .seqpipe table{border-collapse:collapse;font-size:.9375rem;font-variant-numeric:tabular-nums}
 .seqpipe th,.seqpipe td{padding:.15rem .75rem .15rem 0;text-align:end;font-weight:normal;
 border-top:1px solid var(--line)}
+.seqpipe thead td{border:0}
 .seqpipe thead th{color:var(--dim);border:0;vertical-align:bottom}
 .seqpipe th:first-child{text-align:start}
-.seqpipe .wide{overflow-x:auto}
-.seqpipe .ladder{display:grid;grid-template-columns:minmax(0,auto) minmax(3rem,8rem) minmax(0,1fr);
-margin:1rem 0;--rgb:var(--look)}
+.seqpipe .wide{overflow-x:auto;white-space:nowrap;margin-top:.75rem}
+.seqpipe .ladder{display:grid;grid-template-columns:minmax(0,auto) minmax(3rem,8rem) minmax(0,auto);
+justify-content:start;margin:1rem 0;--rgb:var(--look)}
 .seqpipe .ladder div div{height:2rem;line-height:2rem;padding:0 .4rem;overflow:hidden;
-text-overflow:ellipsis;white-space:nowrap;background:rgb(var(--rgb)/var(--deep,0))}
-.seqpipe .ladder>div:first-child{text-align:end}
+text-overflow:ellipsis;white-space:nowrap;text-align:left;background:rgb(var(--rgb)/var(--deep,0))}
+.seqpipe .ladder>div:first-child div{text-align:right}
 .seqpipe svg{width:100%}
 .seqpipe line{stroke:rgb(var(--look));stroke-width:2;vector-effect:non-scaling-stroke}
 .seqpipe .matrix td{background:rgb(var(--look)/var(--deep,0));text-align:center}
-.seqpipe .matrix td,.seqpipe .matrix th{padding:.15rem .4rem}
+.seqpipe .matrix td,.seqpipe .matrix th{text-align:center;padding:.15rem .4rem}
 .seqpipe .aloud{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
 white-space:nowrap;user-select:none}
 """

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.util import is_in_jupyter
 
 from seqpipe.explain import html
-from seqpipe.explain.styles import view
+from seqpipe.explain.styles import TITLES, view
 
 
 def render(
@@ -17,7 +17,7 @@ def render(
     *,
     page: bool = False,
     jupyter: bool | None = None,
-    title: str = "Why it decided",
+    title: str | None = None,
 ) -> str:
     """One string of HTML that needs nothing else; with `page` a whole page, for a file.
 
@@ -34,4 +34,5 @@ def render(
     if not page:
         return html.fragment(sections)
     langs = {doc.lang_ for doc in docs} - {"xx", ""}
+    title = TITLES[style] if title is None else title
     return html.page(sections, title=title, lang=langs.pop() if len(langs) == 1 else "und")

@@ -10,11 +10,12 @@ from spacy.tokens import Doc
 
 from seqpipe.errors import NotExplained, SettingError
 from seqpipe.explain.alignment import alignment_of
-from seqpipe.explain.explanation import explanation_of
+from seqpipe.explain.explanation import explanation_of, extension_of
 from seqpipe.explain.html import marked, running, section, signed, table
 
 _RANKED = 10  # words in a table
 _LOUD = 0.25  # of the strongest word: from here on a word is underlined, and its number read aloud
+_HEADING = 80  # characters
 _SURPRISING = 12.0  # bits: a token of so many stands on the deepest ground
 
 
@@ -85,8 +86,8 @@ def attention(doc: Doc) -> View:
     order = sorted(found["ranked"], key=lambda at: -weights[at])[:_RANKED]
     return View(
         heading=_heading(found),
-        told="The darker a word, the more of the attention lay on it. Where a net looks is not yet "
-        "what decided: the style saliency shows that.",
+        told="The stronger its colour, the more of the attention lay on a word. Where a net looks "
+        "is not yet what decided: the style saliency shows that.",
         body=running(doc.text, _spans(words), marks),
         caption="Most of the attention",
         head=["word", "share"],
@@ -96,8 +97,7 @@ def attention(doc: Doc) -> View:
 
 def surprisal(doc: Doc) -> View:
     """What each token costs a generator, in bits."""
-    written: dict[Any, Any] = doc.user_data
-    found = [written.get(("._.", "surprisal", token.idx, None)) for token in doc]
+    found = [extension_of(doc, "surprisal", token.idx) for token in doc]
     if len(doc) and not any(cost is not None for cost in found):
         raise NotExplained("surprisal", "read it with a pipeline that holds a seqpipe_generator")
     costs = [float(cost or 0.0) for cost in found]
@@ -116,7 +116,7 @@ def surprisal(doc: Doc) -> View:
     each = f", {sum(costs) / len(doc.text):.2f} a character" if doc.text else ""
     return View(
         heading=f"{sum(costs):,.0f} bits{each}",
-        told="The darker a word, the less it was expected; from "
+        told="The stronger its colour, the less a word was expected; from "
         f"{_SURPRISING:.0f} bits on all are alike.",
         body=running(doc.text, [(t.idx, t.idx + len(t)) for t in doc], marks),
         caption="Least expected",
@@ -133,7 +133,7 @@ def alignment(doc: Doc) -> View:
         raise NotExplained("alignment", way)
     weakest = sorted(found.links, key=lambda link: link.weight)[:_RANKED]
     return View(
-        heading=found.translation,
+        heading=_shortened(found.translation),
         told="Point at a word, or come to it with the tabulator, to see what it comes from or has "
         "become. The stronger a line, the more of the attention lay there.",
         body=found.markup(),
@@ -148,6 +148,14 @@ STYLES: dict[str, Style] = {
     "attention": attention,
     "surprisal": surprisal,
     "alignment": alignment,
+}
+
+
+TITLES = {
+    "saliency": "Why it decided",
+    "attention": "Where it looked",
+    "surprisal": "What it did not expect",
+    "alignment": "Where it comes from",
 }
 
 
@@ -172,6 +180,10 @@ def _explained(doc: Doc, style: str) -> dict[str, Any]:
 
 def _heading(found: dict[str, Any]) -> str:
     return f"{found['label']}: {found['score']:.1%}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _HEADING else f"{text[: _HEADING - 1]}…"
 
 
 def _spans(words: list[dict[str, Any]]) -> list[tuple[int, int]]:

@@ -99,7 +99,7 @@ def test_of_a_net_without_memory_each_piece_adds_its_own() -> None:
     found = Reader(net).saliency(np.array([3, 1, 2], np.int32), 1)
     expected = 2 * np.tanh([0.2, -0.5, 1.0]) / 3
     assert found.shares == pytest.approx(expected, rel=0.01)
-    assert (found.begin, found.end) == (0, pytest.approx(expected.sum()))
+    assert found.begin == 0 and found.end == pytest.approx(expected.sum())
 
 
 @pytest.fixture(scope="module")

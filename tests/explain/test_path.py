@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +11,12 @@ from hypothesis import strategies as st
 
 from seqpipe.explain.path import Along, Numbers, integrate
 
+Numeric = Callable[[Numbers], Numbers]
+
 WEIGHTS = st.lists(st.floats(-3, 3), min_size=1, max_size=6)
 
 
-def along(weights: list[float], shape: np.ufunc, slope: np.ufunc) -> tuple[Along, list[int]]:
+def along(weights: list[float], shape: Numeric, slope: Numeric) -> tuple[Along, list[int]]:
     """A function of the weighted sum of inputs that grow evenly, and how many points are asked."""
     asked: list[int] = []
     parts = np.array(weights)
