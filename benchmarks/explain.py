@@ -103,7 +103,8 @@ def explained(nlp: Language, texts: Sequence[str]) -> list[Case]:
     print(
         f"{len(cases):,} texts, {passed / len(cases):.3f} s each; gradients at "
         f"{statistics.median(case.why.points for case in cases):.0f} points (median); the sum "
-        f"misses the difference of outputs by {max(gaps):.2%} at most; ranks of saliency and "
+        f"misses the difference by {max(gaps):.2%} at most, and the net tipped over in "
+        f"{sum(case.why.tipped > 0 for case in cases)} texts; ranks of saliency and "
         f"occlusion agree to {statistics.mean(agreed):.2f}",
         flush=True,
     )

@@ -46,6 +46,7 @@ class Explanation:
     log_odds: float  # log p / (1 - p)
     baseline: float  # the same for a text as long, of pieces that say nothing
     gap: float
+    tipped: float  # how much of it gradients do not tell, in long texts
     points: int  # on the way from there, at which gradients were taken
     agreement: float | None  # of the ranks of saliency and occlusion, from -1 to 1
     words: list[Word]
@@ -107,6 +108,7 @@ class Explainer:
             log_odds=found.end,
             baseline=found.begin,
             gap=found.gap,
+            tipped=found.tipped,
             points=found.points,
             agreement=_agreement([(float(saliency[at]), loss) for at, loss in lost.items()]),
             words=[

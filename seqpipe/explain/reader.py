@@ -56,7 +56,7 @@ class Reader:
         a label on the straight way from vectors of nothing but zeros, of the same length."""
         if not len(ids):
             alone = float(self.odds([ids])[0, label])
-            return Integral(np.zeros(0), alone, alone, 0)
+            return Integral(np.zeros(0), alone, alone, points=0, tipped=0.0)
         whole = self._vectors(torch.from_numpy(ids.astype(np.int64))[None])  # (1, S, D)
 
         def along(at: Numbers) -> tuple[Numbers, Numbers]:

@@ -58,7 +58,7 @@ def saliency(doc: Doc) -> View:
         heading=_heading(found),
         told=f"{speaks} speaks for the label, {denies} against it. Together the words lead from "
         f"log-odds of {signed(found['baseline'])}, for a text as long that says nothing, to "
-        f"{signed(found['log_odds'])}.",
+        f"{signed(found['log_odds'])}.{_tipping(found)}",
         body=running(doc.text, _spans(words), marks),
         caption="What decided most, in log-odds",
         **_ranking(found),
@@ -180,6 +180,16 @@ def _explained(doc: Doc, style: str) -> dict[str, Any]:
 
 def _heading(found: dict[str, Any]) -> str:
     return f"{found['label']}: {found['score']:.1%}"
+
+
+def _tipping(found: dict[str, Any]) -> str:
+    """What a reader of a long text has to know of its numbers."""
+    if not found["tipped"]:
+        return ""
+    return (
+        f" On the way the net tips over by {found['tipped']:.2f}, which no gradient tells: there "
+        "the words share it by what they add; rather trust the column “without it”."
+    )
 
 
 def _shortened(text: str) -> str:

@@ -116,6 +116,12 @@ def test_what_a_trained_net_says_is_explained(nlp: Language, text: str) -> None:
     assert sum(word.attention or 0 for word in found.words) == pytest.approx(1)
 
 
+def test_gradients_tell_all_of_a_sentence() -> None:
+    explainer = Explainer(nlp := make_nlp(steps=8))
+    found = [explainer.explain(nlp(text)) for text, _ in TEXTS]
+    assert all(map(adds_up, found)) and not any(one.tipped for one in found)
+
+
 def test_words_that_decide_come_first(nlp: Language) -> None:
     found = why(nlp, "a film that is good")
     first = found.words[found.ranked[0]]

@@ -60,4 +60,14 @@ def test_points_are_put_where_it_is_steep() -> None:
 
 def test_it_ends_where_nothing_adds_up() -> None:
     found = integrate(lambda at: (np.round(at), np.zeros((len(at), 2))), most=50)
-    assert found.gap == 1.0 and 50 <= found.points < 100
+    assert found.gap == found.tipped == 1.0 and 50 <= found.points < 100
+
+
+def test_what_tips_over_is_shared_by_what_the_parts_add_there() -> None:
+    def of(at: Numbers) -> tuple[Numbers, Numbers]:
+        return at + (at > 0.3), np.tile([1.5, -0.5], (len(at), 1))
+
+    found = integrate(of, most=50)
+    assert (found.begin, found.end) == (0, 2) and found.gap == pytest.approx(0)
+    assert found.tipped == pytest.approx(1)
+    assert found.shares == pytest.approx([1.5 + 0.75, -0.5 + 0.25])

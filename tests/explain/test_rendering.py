@@ -97,7 +97,7 @@ def labelled(text: str, label: str) -> Doc:
         }
         for token in doc
     ]
-    facts = {"label": label, "score": 0.5, "baseline": 0.0, "log_odds": 0.0}
+    facts = {"label": label, "score": 0.5, "baseline": 0.0, "log_odds": 0.0, "tipped": 0.5}
     found = {**facts, "words": words, "ranked": [*range(len(words))]}
     return with_extensions(doc, {"explanation": found})
 
