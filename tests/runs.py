@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seqpipe.cli.train import Silent
+
 TIMES = {"seconds", "words_per_second"}
 
 # Trains as a user's process does, and dies by SIGKILL at the step or in the write it is told.
@@ -40,6 +42,18 @@ if settings["saving"]:
 train(settings["stage"], settings["data"], output=settings["output"], resume=True,
       overrides=settings["overrides"], watcher=Mortal())
 """
+
+
+class Impatient(Silent):
+    """Presses Ctrl-C after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    @property
+    def stopping(self) -> bool:  # type: ignore[override]
+        self.left -= 1
+        return self.left <= 0
 
 
 def told(folder: Path) -> list[dict[str, Any]]:

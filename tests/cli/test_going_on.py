@@ -13,11 +13,11 @@ import pytest
 import spacy
 import torch
 from commands import Command, read_lines, write_lines
-from runs import told, written_bytes
+from runs import Impatient, told, written_bytes
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
 
-from seqpipe.cli.train import Silent, train
+from seqpipe.cli.train import train
 from seqpipe.components._stage import Stage
 from seqpipe.errors import EarlierMissing, EarlierUnfit, SettingError
 from seqpipe.text.codec import UNK, Codec
@@ -172,18 +172,6 @@ def test_a_model_that_has_grown_is_gone_on_from_again(
     assert stage_of(again.last, stage)._codec().pieces() == stage_of(model, stage)._codec().pieces()
 
 
-class Impatient(Silent):
-    """Presses Ctrl-C after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    @property
-    def stopping(self) -> bool:  # type: ignore[override]
-        self.left -= 1
-        return self.left <= 0
-
-
 def test_stopped_it_goes_on_to_the_same_bytes(
     models: Models, new: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -295,7 +283,11 @@ def test_a_tokenizer_that_meets_words_for_the_first_time(tmp_path: Path) -> None
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("sentiment", {"components.sentiment.model.width": 48}, "width = 48 is not allowed: give 6"),
-    ("sentiment", {"components.*.model.cell": "gru"}, "model.cell = 'gru' .* give 'mingru', as the"),
+    (
+        "sentiment",
+        {"components.*.model.cell": "gru"},
+        "model.cell = 'gru' .* give 'mingru', as the",
+    ),
     ("generator", {"components.generator.codec.unit": "bpe"}, "unit = 'bpe' .* give 'char'"),
     ("sentiment", {"components.sentiment.multi_label": True}, "multi_label = True is not"),
     ("tokenizer", {"initialize.components.tokenizer.tokenizer": "t.json"}, "brings its own"),

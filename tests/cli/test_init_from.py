@@ -12,10 +12,10 @@ import spacy
 import torch
 from commands import Command, read_lines
 from generators import SIZES, write_generator
-from runs import told, written_bytes
+from runs import Impatient, told, written_bytes
 from safetensors.torch import load_file, save_file
 
-from seqpipe.cli.train import Silent, train
+from seqpipe.cli.train import train
 from seqpipe.errors import EarlierMissing, GeneratorUnfit, SettingError
 from seqpipe.text.codec import Codec
 
@@ -94,18 +94,6 @@ def test_a_translation_has_pieces_of_its_own(
         init_from=str(generator),
     ).best
     assert not (model / "translator" / "target.json").exists()
-
-
-class Impatient(Silent):
-    """Presses Ctrl-C after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    @property
-    def stopping(self) -> bool:  # type: ignore[override]
-        self.left -= 1
-        return self.left <= 0
 
 
 @both

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import spacy
-from runs import child, told, written_bytes
+from runs import Impatient, child, told, written_bytes
 
-from seqpipe.cli.train import Silent, train
+from seqpipe.cli.train import train
 from seqpipe.errors import (
     CheckpointError,
     ColumnMissing,
@@ -123,18 +123,6 @@ def test_killed_while_it_saves_it_keeps_the_old_model(
     assert run(reviews, output) == 0
     assert written_bytes(output) == written_bytes(whole)
     assert not [path for path in output.iterdir() if path.name.startswith(".")]
-
-
-class Impatient(Silent):
-    """Presses Ctrl-C after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    @property
-    def stopping(self) -> bool:  # type: ignore[override]
-        self.left -= 1
-        return self.left <= 0
 
 
 @pytest.mark.parametrize("steps", [1, 5, 8])

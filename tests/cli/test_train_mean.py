@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import told, written_bytes
+from runs import Impatient, told, written_bytes
 from safetensors.torch import load_file
 from torch import Tensor
 
-from seqpipe.cli.train import Silent, train
+from seqpipe.cli.train import train
 from seqpipe.errors import SettingError
 from seqpipe.train.learner import Learner
 
@@ -21,17 +21,6 @@ QUICK = {
     "components.sentiment.model.embedding": 8,
 }
 MEAN = {**QUICK, "seqpipe.mean_of_last": 3}
-
-
-class Impatient(Silent):
-    """Asks to stop after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-
-    def stepped(self, position: object, words_per_second: float) -> None:
-        self.steps -= 1
-        self.stopping = self.steps <= 0
 
 
 @pytest.fixture(scope="module")

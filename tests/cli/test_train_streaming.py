@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import spacy
 from commands import Command, read_lines, write_lines
-from runs import child, told, written_bytes
+from runs import Impatient, child, told, written_bytes
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import registry
@@ -21,7 +21,7 @@ from seqpipe.cli._config import config_for
 from seqpipe.cli._stream import ExampleStream, Streaming
 from seqpipe.cli._trainee import only_stage
 from seqpipe.cli.folds import train_folds
-from seqpipe.cli.train import Silent, train
+from seqpipe.cli.train import train
 from seqpipe.errors import SampleLacking, SettingError, UsageError
 from seqpipe.text.portions import Place
 
@@ -60,18 +60,6 @@ def data(reviews: Path, sentences: Path, pairs: Path, tmp_path_factory: Any) -> 
             write_lines(found[stage] / f"train-{number}.jsonl", some)
         write_lines(found[stage] / "validation.jsonl", read_lines(folder / "validation.jsonl"))
     return found
-
-
-class Impatient(Silent):
-    """Presses Ctrl-C after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    @property
-    def stopping(self) -> bool:  # type: ignore[override]
-        self.left -= 1
-        return self.left <= 0
 
 
 def settings(stage: str) -> dict[str, Any]:
