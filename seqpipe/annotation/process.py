@@ -16,9 +16,11 @@ from seqpipe.errors import WorkerFailed, WorkersDie
 
 _TRIES = 2  # times that a part may kill its worker before the row is looked for that does it
 _DEATHS = 8  # times in all, after which no row is to blame
-# Modules come from where ours do: with -m those of the current folder would go before.
+# Ctrl-C is heard by the parent, which decides, from the first moment on. Modules come from where
+# ours do: with -m those of the current folder would go before.
 _BEGIN = (
-    "import sys; sys.path[:] = sys.argv[1:]; from seqpipe.annotation.worker import main; main()"
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "sys.path[:] = sys.argv[1:]; from seqpipe.annotation.worker import main; main()"
 )
 _STARTS = 3  # times that one may die before it has begun
 

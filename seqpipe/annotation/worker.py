@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
@@ -93,7 +92,6 @@ def _blamed(failure: Failure, task: Task) -> Failure:
 
 def main() -> None:
     """Parts in on stdin, parts out on stdout; ends when the parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and decides
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a stage prints must not come between
     frames = _frames(os.fdopen(os.dup(0), "rb"))

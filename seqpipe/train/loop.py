@@ -132,9 +132,7 @@ class Loop:
             while not self._over() and not self._walked(parts):
                 group = parts[self.at.batch : self.at.batch + self.plan.accumulate]
                 self._step(group)
-                self._after(ending=self._ends(parts))
-                if any(self.team.total([self.watcher.stopping])):
-                    self.keep()
+                if not self._goes_on(ending=self._ends(parts)):
                     return False
             if not self._over():
                 self.at.epoch += 1
@@ -183,12 +181,17 @@ class Loop:
         if at.failing >= self.plan.most_skipped:
             self._give_up()
 
-    def _after(self, *, ending: bool) -> None:
+    def _goes_on(self, *, ending: bool) -> bool:
+        """False when any of the team was asked to stop; validates and keeps where it is time."""
         self.watcher.stepped(self.at, self._speed())
-        if ending or self.at.step % self.plan.eval_frequency == 0:
+        due = ending or self.at.step % self.plan.eval_frequency == 0
+        if due:
             self._validate()
-        elif self.team.leaders(time.perf_counter() - self._counted) >= self.plan.checkpoint_seconds:
+        passed = time.perf_counter() - self._counted if self.team.leads else 0.0
+        stopping, seconds = self.team.total([self.watcher.stopping, passed])
+        if stopping or (not due and seconds >= self.plan.checkpoint_seconds):
             self.keep()
+        return not stopping
 
     def _settle(self) -> None:
         """Ends with the mean of the weights of the last validations, and measures that too."""

@@ -17,6 +17,7 @@ from seqpipe.text.course import Part
 
 _PATIENCE = timedelta(hours=6)  # while the first one validates, or encodes a corpus
 _MOST_DIMS = 7
+_TALL = 1024  # rows, from which on it is worth asking which of them hold anything
 
 
 class Team:
@@ -38,15 +39,32 @@ class Team:
         return replace(part, at=part.at[own], lengths=part.lengths[own])
 
     def add(self, tensors: Sequence[Tensor]) -> None:
-        """Puts into each the sum of those of all, in one exchange."""
+        """Puts into each the sum of those of all; of tall tables only those rows are sent in which
+        anybody has more than zeros, as a batch reads few of a vocabulary."""
         if self.size == 1:
             return
+        rows = self._rows([t for t in tensors if t.dim() == 2 and len(t) >= _TALL])
+        sent = [t.index_select(0, rows[id(t)]) if id(t) in rows else t for t in tensors]
+        for tensor, total in zip(tensors, self._sums(sent), strict=True):
+            if id(tensor) in rows:
+                tensor.index_copy_(0, rows[id(tensor)], total)
+            else:
+                tensor.copy_(total)
+
+    def _rows(self, tables: Sequence[Tensor]) -> dict[int, Tensor]:
+        """By its identity, where in each table anybody has more than zeros."""
+        if not tables:
+            return {}
+        held = self._sums([table.any(dim=1).to(torch.int32) for table in tables])
+        return {id(t): rows.nonzero().squeeze(1) for t, rows in zip(tables, held, strict=True)}
+
+    def _sums(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Of each, that over all, in one exchange."""
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         with _together():
             dist.all_reduce(flat)
         parts = flat.split([tensor.numel() for tensor in tensors])
-        for tensor, part in zip(tensors, parts, strict=True):
-            tensor.copy_(part.view_as(tensor))
+        return [part.view_as(tensor) for tensor, part in zip(tensors, parts, strict=True)]
 
     def total(self, numbers: Sequence[float]) -> list[float]:
         """The sums of the numbers of all."""
