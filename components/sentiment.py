@@ -30,7 +30,10 @@ from seqpipe.text.oversampling import Oversampling
 from seqpipe.text.probabilities import check_soft, is_soft
 from seqpipe.text.rows import Rows
 from seqpipe.text.vectors import Vectors, read_vectors
-from seqpipe.train.scores import calibration_error, cross_entropy
+from seqpipe.train.calibration import reliability
+from seqpipe.train.scores import cross_entropy
+
+_BINS = 15  # of the calibration error, as Guo et al. (2017) have them
 
 # Names that say by themselves on which side a label stands; a setting `polarity` overrules them.
 POLARITY = {
@@ -58,7 +61,7 @@ def score_sentiment(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     )
     confidences, right = _decisions(examples, **cfg)
     scores["cats_acc"] = float(right.mean()) if len(right) else None
-    scores["cats_ece"] = calibration_error(confidences, right) if len(right) else None
+    scores["cats_ece"] = reliability(confidences, right, bins=_BINS).ece if len(right) else None
     soft = any(is_soft(example.reference.cats.values()) for example in examples)
     if soft and not cfg["multi_label"]:
         scores["cats_ce"] = cross_entropy(*_probabilities(examples, cfg["labels"]))

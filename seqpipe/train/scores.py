@@ -16,15 +16,6 @@ from seqpipe.text.units import SPACELESS
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
-def calibration_error(confidences: NDArray[Any], right: NDArray[Any], *, bins: int = 15) -> float:
-    """The expected calibration error of Guo et al. (2017), over bins of equal width."""
-    places = np.clip((confidences * bins).astype(int), 0, bins - 1)
-    sizes = np.bincount(places, minlength=bins)
-    sure = np.bincount(places, weights=confidences, minlength=bins)
-    hits = np.bincount(places, weights=np.asarray(right, dtype=float), minlength=bins)
-    return float(np.abs(sure - hits).sum() / max(1, sizes.sum()))
-
-
 def cross_entropy(said: NDArray[Any], gold: NDArray[Any]) -> float | None:
     """In nats, of probabilities (N, C), over the rows that tell anything."""
     told = np.nansum(gold, axis=1) > 0
