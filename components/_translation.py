@@ -9,6 +9,7 @@ import numpy as np
 from spacy.training import Example
 from spacy.util import registry
 
+from seqpipe.components._certainty import certainties
 from seqpipe.components._protection import HOLDERS, Masked
 from seqpipe.components._units import Unit
 from seqpipe.search.state import Found
@@ -33,12 +34,14 @@ class Translation:
     """What became of a text.
 
     A line of the alignment says where a piece of it comes from, in characters, and how much of the
-    attention lay there: source start, source end, target start, target end, weight.
+    attention lay there: source start, source end, target start, target end, weight. A line of the
+    words says where one stands, and its probability behind those before it: start, end, number.
     """
 
     text: str
     score: float  # the logarithm of its probability
     alignment: List[List[float]]
+    words: List[List[float]]
 
 
 def joined(
@@ -56,17 +59,19 @@ def _together(
 ) -> Translation:
     pieces: List[str] = []
     lines: List[List[float]] = []
+    words: List[List[float]] = []
     at, length = start, 0
     for source, one in parts:
         pieces.append(text[at : source.start])
         length += source.start - at
         for a, b, c, d, weight in one.alignment:
             lines.append([a + source.start, b + source.start, c + length, d + length, weight])
+        words += [[a + length, b + length, chance] for a, b, chance in one.words]
         pieces.append(one.text)
         length += len(one.text)
         at = source.end
     score = sum(one.score for _, one in parts)
-    return Translation("".join([*pieces, text[at:end]]), score, lines)
+    return Translation("".join([*pieces, text[at:end]]), score, lines, words)
 
 
 def best_places(found: Found, places: int) -> Optional[np.ndarray]:
@@ -107,8 +112,13 @@ def spelled(
         unknown = [masked.text[a:b].strip() for a, b in offsets[looked].tolist()]
     written = codec.spell(found.tokens, unknown)
     text, moved = unmasked(written.text, masked)
+    words = [
+        [int(moved[a]), int(moved[b]), round(chance, 4)]
+        for a, b, chance in certainties(written, found)
+        if moved[a] < moved[b]
+    ]
     if looked is None or not aligning:
-        return Translation(text, found.score, [])
+        return Translation(text, found.score, [], words)
     lines: List[List[float]] = []
     weights = np.take_along_axis(found.attention, looked[:, None], axis=1)[:, 0].tolist()
     for place, (first, last), weight in zip(
@@ -118,7 +128,7 @@ def spelled(
         if first < last:
             ends = [masked.origin[start], masked.origin[end], moved[first], moved[last]]
             lines.append([*map(int, ends), round(weight, 4)])
-    return Translation(text, found.score, lines)
+    return Translation(text, found.score, lines, words)
 
 
 @registry.scorers("seqpipe.translation_scorer.v1")

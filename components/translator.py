@@ -42,7 +42,12 @@ from seqpipe.text.units import SPACELESS
 
 @Language.factory(
     "seqpipe_translator",
-    assigns=["doc._.translation", "doc._.translation_score", "doc._.alignment"],
+    assigns=[
+        "doc._.translation",
+        "doc._.translation_score",
+        "doc._.translation_confidence",
+        "doc._.alignment",
+    ],
     default_config=read_defaults(__file__, "translator"),
     default_score_weights={"bleu": 1.0, "chrf": None},
 )
@@ -88,7 +93,7 @@ def make_translator(
 
 
 Words = Sequence[int]  # the pieces of one word or more
-_NOTHING = Translation("", 0.0, [])
+_NOTHING = Translation("", 0.0, [], [])
 
 
 class TranslatorStage(Stage):
@@ -151,8 +156,9 @@ class TranslatorStage(Stage):
 
     @property
     def fields(self) -> List[str]:
-        """The extensions that it writes: the text, its score, other texts, the alignment."""
-        found = [self.extension, f"{self.extension}_score"]
+        """The extensions that it writes: the text, its score, that of its words, other texts, the
+        alignment."""
+        found = [self.extension, f"{self.extension}_score", f"{self.extension}_confidence"]
         found += [f"{self.extension}_nbest"] * (self.search.nbest > 1)
         return found + [self.alignment] * bool(self.alignment)
 
@@ -254,6 +260,7 @@ class TranslatorStage(Stage):
         best = translations[0]
         at._.set(self.extension, best.text)
         at._.set(f"{self.extension}_score", best.score)
+        at._.set(f"{self.extension}_confidence", best.words)
         if self.alignment:
             at._.set(self.alignment, best.alignment)
         if self.search.nbest > 1:

@@ -41,6 +41,7 @@ MAY_IMPORT = {
 SHARED = {
     "_as_tokenizer",
     "_beginning",
+    "_certainty",
     "_classifier",
     "_earlier",
     "_encoder_decoder",

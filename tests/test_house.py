@@ -67,7 +67,13 @@ REGISTERED = {
     "tokenizers": ["seqpipe.RawText.v1", "seqpipe.Tokenizer.v1"],
 }
 POOLINGS = ["attention", "last", "max", "mean"]
-_TRANSLATION = ["alignment", "translation", "translation_nbest", "translation_score"]
+_TRANSLATION = [
+    "alignment",
+    "translation",
+    "translation_confidence",
+    "translation_nbest",
+    "translation_score",
+]
 _MEASURES = ["bits_per_char", "generated", "generated_nbest", "perplexity", "surprisal"]
 EXTENSIONS = {
     "doc": sorted(["sentiment", *_MEASURES, *_TRANSLATION]),

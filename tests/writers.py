@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 import torch
 from single import SINGLE
 from torch import Tensor, nn
@@ -109,13 +110,15 @@ def no_lines(rows: int = 1) -> Lines:
 
 @torch.inference_mode()
 def forced_score(net: Net[S], state: S, found: Found) -> float:
-    """What the net gives to this result when it is led along it alone."""
-    score = 0.0
+    """What the net gives to this result when it is led along it alone, which has to be what is said
+    of each of its tokens."""
     read = [BEGIN, *found.tokens]
     said = [*found.tokens, *([END] if found.ended else [])]
+    gained = []
     for token, following in zip(read, said, strict=False):
         step = net.step(torch.tensor([token]), state)
         column = following if state.pieces is None else state.pieces.tolist().index(following)
-        score += float(step.scores.log_softmax(dim=1)[0, column])
+        gained.append(float(step.scores.log_softmax(dim=1)[0, column]))
         state = step.state
-    return score
+    assert found.each == pytest.approx(gained[: len(found.tokens)], abs=1e-4)
+    return sum(gained)

@@ -20,6 +20,7 @@ _EXAMPLE = """examples:
   python -m seqpipe translate en-de/model-best "Two dogs are playing."
   python -m seqpipe translate en-de/model-best --file lines.txt --beam 1 > lines.de
   python -m seqpipe translate en-de/model-best "The cat sleeps." --nbest 3 --json
+  python -m seqpipe translate en-de/model-best "The cat sleeps." --confidence
   cat lines.txt | python -m seqpipe translate en-de/model-best --file -
 
 A file has a text a line, and so has what is put out; an empty line stays empty."""
@@ -32,8 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", metavar="TEXT", nargs="?", help="what to translate")
     parser.add_argument("--file", metavar="FILE", help="a text a line; - is stdin")
     parser.add_argument(
-        "--json", action="store_true", help="an object a line, with scores and alignment"
+        "--json", action="store_true", help="an object a line, with scores, alignment, confidence"
     )
+    told = "behind each translation, and a tab, its words with their probabilities"
+    parser.add_argument("--confidence", action="store_true", help=told)
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
     search = parser.add_argument_group("search (else as the model has it)")
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses side by side; 1: greedy")
@@ -89,16 +92,27 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         forbidden=args.forbid,
         **settings,
     ):
-        _put_out(text, found, as_json=args.json)
+        print(_as_json(text, found) if args.json else _as_lines(found, surely=args.confidence))
 
 
-def _put_out(text: str, found: Sequence[Translation], *, as_json: bool) -> None:
-    if not as_json:
-        for one in found:
-            print(" ".join(one.text.splitlines()))
-        return
-    every = [{"text": t.text, "score": t.score, "alignment": t.alignment} for t in found]
-    print(json.dumps({"source": text, "translations": every}, ensure_ascii=False))
+def _as_lines(found: Sequence[Translation], *, surely: bool) -> str:
+    lines = [" ".join(one.text.splitlines()) for one in found]
+    if surely:
+        lines = [f"{line}\t{_words(one)}" for line, one in zip(lines, found, strict=True)]
+    return "\n".join(lines)
+
+
+def _words(one: Translation) -> str:
+    """`Der=0.98 Kuchen=0.61`."""
+    return " ".join(f"{one.text[int(a) : int(b)]}={chance:.2f}" for a, b, chance in one.words)
+
+
+def _as_json(text: str, found: Sequence[Translation]) -> str:
+    every = [
+        {"text": t.text, "score": t.score, "alignment": t.alignment, "confidence": t.words}
+        for t in found
+    ]
+    return json.dumps({"source": text, "translations": every}, ensure_ascii=False)
 
 
 def translate(

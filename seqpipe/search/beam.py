@@ -143,7 +143,8 @@ class _Search:
         self.history.pick(parents)
         self.history.add(chosen.tokens)
         kept = self._settled(chosen)
-        self.trace.add(parents, chosen.tokens, attention, kept)
+        gained = chosen.scores - self.live.scores[parents]
+        self.trace.add(parents, chosen.tokens, gained, attention, kept)
         self.history.pick(kept)
         self.live = chosen.pick(kept)
         return parents[kept]

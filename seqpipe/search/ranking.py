@@ -90,13 +90,14 @@ class Ranking:
         held = homes[order]
         before = torch.arange(len(order), device=order.device) - torch.searchsorted(held, held)
         won = order[before < self._best.shape[1]]
-        tokens, looked = trace.back(steps[won], choices[won], end)
+        traced = trace.back(steps[won], choices[won], end)
         found = found_of(
-            tokens,
+            traced.tokens,
             end,
+            each=traced.scores,
             scores=scores[won],
             ended=ended[won],
-            attention=looked,
+            attention=traced.attention,
             ranks=ranks[won],
         )
         results: list[list[Found]] = [[] for _ in self.counts]

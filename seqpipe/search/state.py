@@ -58,6 +58,7 @@ class Found:
     attention: NDArray[Any] | None  # (T, S)
     # What a beam orders its results by, with transforms and penalties; elsewhere the score.
     rank: float
+    each: list[float]  # the part of the score that each token has: the rest is that of the end
 
 
 class Columns:
@@ -107,24 +108,27 @@ def found_of(
     tokens: Tensor,
     end: int,
     *,
+    each: Tensor,
     scores: Tensor,
     ended: Tensor,
     attention: Tensor | None,
     ranks: Tensor | None = None,
 ) -> list[Found]:
-    """From what rows wrote (N, T), filled up with the end, and what else is known of each (N,)."""
+    """From what rows wrote (N, T), filled up with the end, the log-probability of each piece of it
+    (N, T), and what else is known of each row (N,)."""
     lengths = (tokens != end).sum(dim=1).tolist()
     looked = [None] * len(lengths) if attention is None else attention.float().cpu().numpy()
     ranked = scores if ranks is None else ranks
     return [
-        Found(row[:length], score, by_net, None if at is None else at[:length], rank)
-        for row, length, score, by_net, at, rank in zip(
+        Found(row[:length], score, by_net, None if at is None else at[:length], rank, own[:length])
+        for row, length, score, by_net, at, rank, own in zip(
             tokens.tolist(),
             lengths,
             scores.tolist(),
             ended.tolist(),
             looked,
             ranked.tolist(),
+            each.tolist(),
             strict=True,
         )
     ]

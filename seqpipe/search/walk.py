@@ -92,8 +92,11 @@ def collect(steps: Iterable[Written], *, rows: int, end: int) -> list[Found]:
     tokens = torch.full((rows, len(written)), end, device=places.device)
     said = torch.cat([step.tokens for step in written])
     tokens[places, times] = said
+    gained = torch.cat([step.scores for step in written]).double()
+    each = torch.zeros(tokens.shape, dtype=torch.float64, device=places.device)
+    each[places, times] = gained
     scores = torch.zeros(rows, dtype=torch.float64, device=places.device)
-    scores.index_add_(0, places, torch.cat([step.scores for step in written]).double())
+    scores.index_add_(0, places, gained)
     first = written[0].attention  # (N, S), the widest of all
     looked = None if first is None else first.new_zeros(rows, len(written), first.shape[1])
     for i, step in enumerate(written):
@@ -101,4 +104,4 @@ def collect(steps: Iterable[Written], *, rows: int, end: int) -> list[Found]:
             looked[step.places, i, : step.attention.shape[1]] = step.attention
     ended = torch.zeros(rows, dtype=torch.bool, device=places.device)
     ended[places[said == end]] = True
-    return found_of(tokens, end, scores=scores, ended=ended, attention=looked)
+    return found_of(tokens, end, each=each, scores=scores, ended=ended, attention=looked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,19 @@ def test_json_holds_scores_and_alignment(seqpipe: Command, translator: Path) -> 
     (row,) = rows(ran.out)
     assert list(row) == ["source", "translations"] and row["source"] == "h jd"
     best, second = row["translations"]
-    assert list(best) == ["text", "score", "alignment"] and best["text"] == "H JD"
+    assert list(best) == ["text", "score", "alignment", "confidence"] and best["text"] == "H JD"
     assert second["score"] < best["score"] < 0
     assert [line[:4] for line in best["alignment"]] == [[i, i + 1, i, i + 1] for i in range(4)]
+    assert [line[:2] for line in best["confidence"]] == [[0, 1], [2, 4]]
     assert json.loads(seqpipe("translate", translator, "fe溪", "--json").out)["source"] == "fe溪"
+
+
+def test_words_with_their_probabilities(seqpipe: Command, translator: Path) -> None:
+    ran = seqpipe("translate", translator, "h jd", "--nbest", 2, "--confidence")
+    first, second = ran.out.splitlines()
+    assert re.fullmatch(r"H JD\tH=(0\.[5-9]\d|1\.00) JD=(0\.[5-9]\d|1\.00)", first)
+    assert second.count("\t") == 1
+    assert seqpipe("translate", translator, " ", "--confidence").out == "\t\n"
 
 
 def test_the_best_is_what_the_pipeline_says(translator: Path) -> None:
@@ -125,7 +135,7 @@ def test_a_translation_is_one_line(
     from seqpipe.components._translation import Translation
     from seqpipe.components.translator import TranslatorStage
 
-    found = [[Translation("a\nb\u2028c", -1.0, [])]]
+    found = [[Translation("a\nb\u2028c", -1.0, [], [])]]
     monkeypatch.setattr(TranslatorStage, "translate", lambda self, texts, **how: found)
     assert seqpipe("translate", translator, "gj").out == "a b c\n"
 

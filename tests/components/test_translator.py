@@ -55,7 +55,9 @@ def test_what_is_written_is_plain(nlp: Language) -> None:
     assert [type(value) for value in doc._.alignment[0]] == [int, int, int, int, float]
     assert {type(line) for line in doc._.alignment} == {list}
     assert doc._.translation_nbest is None
-    names = ["translation", "translation_score", "alignment"]
+    ((begin, end, chance),) = doc._.translation_confidence
+    assert (begin, end) == (0, 2) and 0.5 < chance < 1 and type(begin) is type(end) is int
+    names = ["translation", "translation_score", "translation_confidence", "alignment"]
     assert doc.to_json(underscore=names)["_"]["translation"] == "GJ"
 
 
@@ -152,7 +154,8 @@ def test_spacy_finds_nothing_to_complain_of(nlp: Language) -> None:
     found = nlp.analyze_pipes()
     assert found is not None and not any(found["problems"].values())
     meta = nlp.get_pipe_meta("translator")
-    assert meta.assigns == ["doc._.translation", "doc._.translation_score", "doc._.alignment"]
+    names = ["translation", "translation_score", "translation_confidence", "alignment"]
+    assert meta.assigns == [f"doc._.{name}" for name in names]
     assert meta.default_score_weights == {"bleu": 1.0, "chrf": None}
     stage = letters_stage(nlp)
     assert stage.is_trainable and not stage.is_resizable and nlp.pipe_labels["translator"] == []

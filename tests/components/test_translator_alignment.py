@@ -26,7 +26,7 @@ def found_of(tokens: list[int], looked: list[int], *, places: int) -> Found:
     """As a search gives it whose attention lay where it is said, nine tenths of it."""
     attention = np.full((len(tokens), places), 0.1 / max(places - 1, 1), np.float32)
     attention[np.arange(len(tokens)), looked] = 0.9
-    return Found(tokens, -1.0, True, attention, -1.0)
+    return Found(tokens, -1.0, True, attention, -1.0, [0.0] * len(tokens))
 
 
 def put_down(codec: Codec, masked: Masked, tokens: list[int], looked: list[int]) -> Any:
@@ -47,7 +47,8 @@ def test_each_character_comes_from_its_own(beam: int) -> None:
 def test_the_alignment_may_be_left_out_or_named_otherwise() -> None:
     quiet = trained(alignment="")
     assert quiet("gj")._.translation == "GJ" and quiet("gj")._.alignment is None
-    assert letters_stage(quiet).fields == ["translation", "translation_score"]
+    written = ["translation", "translation_score", "translation_confidence"]
+    assert letters_stage(quiet).fields == written
 
 
 @pytest.mark.parametrize("beam", [1, 4])
@@ -88,7 +89,7 @@ def test_the_end_of_the_source_is_no_place_in_it() -> None:
     codec = Codec.train(["ab"], unit="char")
     a, b = codec.encode(["ab"])[0].tolist()
     attention = np.array([[0.1, 0.2, 0.7], [0.3, 0.1, 0.6]], np.float32)
-    found = Found([a, b], -1.0, True, attention, -1.0)
+    found = Found([a, b], -1.0, True, attention, -1.0, [0.0, 0.0])
     offsets = codec.align("ab").offsets
     one = spelled(codec, plain("ab"), offsets, found, copying=True, aligning=True)
     assert one.alignment == [[1, 2, 0, 1, 0.2], [0, 1, 1, 2, 0.3]]
@@ -104,7 +105,7 @@ def test_unknown_words_are_copied_as_words() -> None:
 
 def test_a_found_without_attention_is_a_text_without_lines() -> None:
     codec = Codec.train(["ab"], unit="char")
-    found = Found(codec.encode(["ab"])[0].tolist(), -1.0, True, None, -1.0)
+    found = Found(codec.encode(["ab"])[0].tolist(), -1.0, True, None, -1.0, [0.0, 0.0])
     offsets = codec.align("ab").offsets
     one = spelled(codec, plain("ab"), offsets, found, copying=True, aligning=True)
     assert (one.text, one.alignment) == ("ab", [])
@@ -112,7 +113,7 @@ def test_a_found_without_attention_is_a_text_without_lines() -> None:
 
 def test_nothing_found_is_no_text() -> None:
     codec = Codec.train(["ab"], unit="char")
-    found = Found([], -1.0, True, np.zeros((0, 3), np.float32), -1.0)
+    found = Found([], -1.0, True, np.zeros((0, 3), np.float32), -1.0, [])
     one = spelled(codec, plain("ab"), codec.align("ab").offsets, found, copying=True, aligning=True)
     assert (one.text, one.alignment) == ("", [])
 

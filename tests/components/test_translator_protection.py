@@ -43,6 +43,8 @@ def test_letters_around_them_become_what_they_should(beam: int) -> None:
     nlp = trained(protect=KINDS, search={"beam": beam})
     doc = nlp("ab 1234 d")
     assert doc._.translation == "AB 1234 D"
+    words = [doc._.translation[a:b] for a, b, _ in doc._.translation_confidence]
+    assert words == ["AB", "1234", "D"]
     assert [line[:4] for line in doc._.alignment][-2:] == [[7, 8, 7, 8], [8, 9, 8, 9]]
 
 

@@ -196,7 +196,7 @@ def test_a_loaded_stage_learns_on(nlp: Language) -> None:
 
 
 def test_docs_keep_what_was_said(nlp: Language) -> None:
-    names = ["translation", "translation_score", "alignment"]
+    names = ["translation", "translation_score", "translation_confidence", "alignment"]
     docs = list(nlp.pipe([*TEXTS, ""]))
     data = DocBin(docs=docs, store_user_data=True).to_bytes()
     for doc, again in zip(docs, DocBin().from_bytes(data).get_docs(nlp.vocab), strict=True):
