@@ -1,20 +1,23 @@
 """`seqpipe_sentiment`: one label, or several, for a whole doc."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
+import torch
 from spacy.language import Language
-from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
 from spacy.vocab import Vocab
 from thinc.api import Model
-from torch import nn
+from torch import Tensor, nn
 
 from seqpipe.components._beginning import read_beginning
+from seqpipe.components._confidence import UNFITTED, fitted, temperatures, thresholds
 from seqpipe.components._earlier import grown, read_earlier
+from seqpipe.components._label_scores import score_sentiment, told_of
+from seqpipe.components._polarity import polarities
 from seqpipe.components._stage import (
     CodecRecipe,
     Lessons,
@@ -25,89 +28,17 @@ from seqpipe.components._stage import (
 )
 from seqpipe.errors import LabelsFixed, LabelsTooFew, LabelUnknown, SettingError
 from seqpipe.nets.classifier import Classifier
+from seqpipe.text.codec import Ids
 from seqpipe.text.course import Buckets, Course
 from seqpipe.text.oversampling import Oversampling
-from seqpipe.text.probabilities import check_soft, is_soft
+from seqpipe.text.probabilities import check_soft
 from seqpipe.text.rows import Rows
 from seqpipe.text.vectors import Vectors, read_vectors
-from seqpipe.train.calibration import reliability
-from seqpipe.train.scores import cross_entropy
-
-_BINS = 15  # of the calibration error, as Guo et al. (2017) have them
-
-# Names that say by themselves on which side a label stands; a setting `polarity` overrules them.
-POLARITY = {
-    **dict.fromkeys(["positive", "pos", "good", "happy", "正面", "积极", "積極", "好评"], 1.0),
-    **dict.fromkeys(["negative", "neg", "bad", "unhappy", "负面", "負面", "消极", "差评"], -1.0),
-    **dict.fromkeys(["neutral", "neu", "mixed", "中性", "中立"], 0.0),
-}
 
 
 @registry.scorers("seqpipe.sentiment_scorer.v1")
 def make_sentiment_scorer() -> Callable[..., Dict[str, Any]]:
     return score_sentiment
-
-
-def score_sentiment(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
-    """spaCy's `score_cats`, the share of right answers, and how far confidences are off."""
-    examples = list(examples)
-    scores = Scorer.score_cats(
-        [_hardened(example, cfg["multi_label"]) for example in examples],
-        "cats",
-        labels=cfg["labels"],
-        multi_label=cfg["multi_label"],
-        threshold=float(cfg["threshold"]) if cfg["multi_label"] else None,
-        positive_label=None,
-    )
-    confidences, right = _decisions(examples, **cfg)
-    scores["cats_acc"] = float(right.mean()) if len(right) else None
-    scores["cats_ece"] = reliability(confidences, right, bins=_BINS).ece if len(right) else None
-    soft = any(is_soft(example.reference.cats.values()) for example in examples)
-    if soft and not cfg["multi_label"]:
-        scores["cats_ce"] = cross_entropy(*_probabilities(examples, cfg["labels"]))
-    return scores
-
-
-def _hardened(example: Example, multi_label: bool) -> Example:
-    """What is likeliest as the one answer, since spaCy counts no halves."""
-    cats = example.reference.cats
-    if not is_soft(cats.values()):
-        return example
-    likeliest = max(cats, key=lambda name: cats[name])
-    reference = Doc(example.reference.vocab)
-    reference.cats = {
-        name: float(value >= 0.5 if multi_label else name == likeliest)
-        for name, value in cats.items()
-    }
-    predicted = Doc(example.reference.vocab)
-    predicted.cats = example.predicted.cats
-    return Example(predicted, reference)
-
-
-def _probabilities(
-    examples: Sequence[Example], labels: Sequence[str]
-) -> Tuple[np.ndarray, np.ndarray]:
-    """What was said (N, C), and what should have been; NaN where nobody tells."""
-    pairs = [eg for eg in examples if eg.predicted.cats]
-    said = [[eg.predicted.cats.get(n, 0.0) for n in labels] for eg in pairs]
-    gold = [[eg.reference.cats.get(n, np.nan) for n in labels] for eg in pairs]
-    shape = len(pairs), len(labels)
-    return np.array(said).reshape(shape), np.array(gold).reshape(shape)
-
-
-def _decisions(examples: Sequence[Example], **cfg: Any) -> Tuple[np.ndarray, np.ndarray]:
-    """How sure the stage was of each decision, and whether it was right."""
-    said, gold = _probabilities(examples, cfg["labels"])
-    if not len(said):
-        return np.zeros(0), np.zeros(0)
-    if not cfg["multi_label"]:
-        told = np.nansum(gold, axis=1) > 0
-        said, gold = said[told], np.nan_to_num(gold[told])
-        return said.max(axis=1), said.argmax(axis=1) == gold.argmax(axis=1)
-    yes = said >= cfg["threshold"]
-    sure = np.where(yes, said, 1 - said)
-    told = ~np.isnan(gold)
-    return sure[told], (yes == (gold >= 0.5))[told]
 
 
 @Language.factory(
@@ -137,6 +68,9 @@ def make_sentiment(
     reads: Reads,
     multi_label: bool,
     threshold: float,
+    calibrate: bool,
+    abstain: float,
+    abstain_label: str,
     polarity: Dict[str, float],
     extension: str,
     longest: int,
@@ -153,6 +87,9 @@ def make_sentiment(
         reads=reads,
         multi_label=multi_label,
         threshold=threshold,
+        calibrate=calibrate,
+        abstain=abstain,
+        abstain_label=abstain_label,
         polarity=polarity,
         extension=extension,
         longest=longest,
@@ -174,6 +111,9 @@ class Sentiment(Stage):
         *,
         multi_label: bool,
         threshold: float,
+        calibrate: bool,
+        abstain: float,
+        abstain_label: str,
         polarity: Dict[str, float],
         extension: str,
         oversample: float,
@@ -182,8 +122,14 @@ class Sentiment(Stage):
         if not 0 <= oversample <= 1 or (oversample and multi_label):
             allowed = "a share from 0 to 1, and 0 where multi_label = true"
             raise SettingError("oversample", oversample, allowed)
-        cfg = {"labels": [], "multi_label": multi_label, "threshold": threshold}
+        if not 0 <= abstain <= 1 or (abstain and multi_label):
+            allowed = "a probability from 0 to 1, and 0 where multi_label = true"
+            raise SettingError("abstain", abstain, allowed)
+        cfg = {"labels": [], "multi_label": multi_label, "threshold": threshold, **UNFITTED}
         super().__init__(vocab, model, name, cfg=cfg, **shared)
+        self.calibrates = calibrate
+        self.abstain = abstain
+        self.abstain_label = abstain_label
         self.polarity = polarity
         self.extension = extension
         self.oversample = oversample
@@ -224,31 +170,73 @@ class Sentiment(Stage):
 
     # predict is inherited: encode, run in buckets, put back in order
 
+    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> List[np.ndarray]:
+        """Probabilities, as sure as a validation part has shown them to be."""
+        return self.run_rows(encoded, self._sure)
+
+    def _sure(self, net: Classifier, ids: Tensor, lengths: Tensor, places: np.ndarray) -> Tensor:
+        return net.predict(ids, lengths, torch.tensor(self.temperatures, device=ids.device))
+
+    @property
+    def temperatures(self) -> List[float]:
+        """What the scores of the net are divided by: one for all labels, or one each."""
+        return temperatures(self.cfg)
+
+    def calibrate(
+        self, examples: Iterable[Example], encoded: Optional[Union[Sequence[Ids], Rows]] = None
+    ) -> List[np.ndarray]:
+        """Fits temperatures, and thresholds where several labels may count, to docs that it has not
+        learned from; gives what it then says of them. `encoded` are their rows, if there are any
+        already."""
+        pairs = list(examples)
+        if not pairs:
+            return []
+        rows = self.encode([eg.predicted for eg in pairs]) if encoded is None else encoded
+        scores = np.stack(self.run_rows(rows, _scores))
+        self.cfg.update(fitted(scores, told_of(pairs, self.labels), self.cfg))
+        net: Classifier = self.shim.net
+        said = net.normalized(torch.from_numpy(scores), torch.tensor(self.temperatures))
+        return list(said.numpy())
+
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[np.ndarray]) -> None:
         """Writes; nothing else touches a doc."""
         if not len(scores):
             return
         labels, table, sides = self.labels, np.stack(scores), self._sides()
-        best = table.argmax(axis=1).tolist()
-        polarities = (table @ sides).tolist()
+        counts = self._counting(table)
+        best = np.where(counts | ~counts.any(axis=1, keepdims=True), table, -1.0).argmax(axis=1)
+        given = counts[np.arange(len(table)), best].tolist()
+        polarity = (table @ sides).tolist()
         opinion = bool(sides.any())  # a stage of topics has none
-        least = self.cfg["threshold"] if self.cfg["multi_label"] else 0.0
         place: Any = (
             "._.",
             self.extension,
             None,
             None,
         )  # what `doc._.set` does, at an eighth of it
-        for doc, values, top, side in zip(docs, table.tolist(), best, polarities, strict=True):
+        for doc, values, top, counted, side in zip(
+            docs, table.tolist(), best.tolist(), given, polarity, strict=True
+        ):
             doc.cats.update(zip(labels, values))  # noqa: B905 - of one length by their making
             if opinion:
                 doc.sentiment = side
-            label = labels[top] if values[top] >= least else None
+            label = labels[top] if counted else None
+            if values[top] < self.abstain:
+                label = self.abstain_label
             doc.user_data[place] = {"label": label, "score": values[top], "polarity": side}
+
+    def _counting(self, table: np.ndarray) -> np.ndarray:
+        """Which labels are likely enough to be given, by their probabilities (N, C)."""
+        if self.cfg["multi_label"]:
+            return np.asarray(table >= thresholds(self.cfg))
+        return np.ones(table.shape, dtype=np.bool_)
+
+    def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
+        return super().score(examples, **{"abstain": self.abstain, **settings})
 
     def _sides(self) -> np.ndarray:
         """Where each label stands between -1 and 1; all zero when nobody says."""
-        return np.array(_polarities(self.labels, self.polarity), dtype=np.float32)
+        return np.array(polarities(self.labels, self.polarity), dtype=np.float32)
 
     def initialize(
         self,
@@ -288,10 +276,12 @@ class Sentiment(Stage):
         if before:
             self.codec = before.codec(self._codec)
             self.cfg["hashed"] = before.hashed
-        self.cfg["labels"] = list(seen)
+        self.cfg.update(UNFITTED, labels=list(seen))
         least = 1 if self.cfg["multi_label"] else 2
         if len(seen) < least:
             raise LabelsTooFew(self.name, self.labels, least)
+        if self.abstain and self.abstain_label in seen:
+            raise SettingError("abstain_label", self.abstain_label, "a name that no label has")
         self.shim.open(**self.sizes())
         net: Classifier = self.shim.net
         if before:
@@ -375,20 +365,6 @@ class Sentiment(Stage):
         return float((loss * known).sum() / rows), (said - gold) * known / rows
 
 
-def _polarities(labels: Sequence[str], given: Dict[str, float]) -> List[float]:
-    """From the setting, from the names, or, where all labels are numbers, from their order."""
-    if given:
-        return [float(given.get(label, 0.0)) for label in labels]
-    if all(label.lower() in POLARITY for label in labels):
-        return [POLARITY[label.lower()] for label in labels]
-    try:
-        numbers = [float(label) for label in labels]
-    except ValueError:
-        return [0.0] * len(labels)
-    low, high = min(numbers, default=0.0), max(numbers, default=0.0)
-    return [0.0 if low == high else 2 * (n - low) / (high - low) - 1 for n in numbers]
-
-
 def _start(embedding: nn.Embedding, vectors: Vectors) -> None:
     """Puts known vectors in; the rest keep their chance beginnings, scaled alike."""
     if not len(vectors.ids):
@@ -397,3 +373,7 @@ def _start(embedding: nn.Embedding, vectors: Vectors) -> None:
     if width != embedding.embedding_dim:
         raise SettingError("model.embedding", embedding.embedding_dim, f"{width}, as the vectors")
     vectors.fill(embedding.weight)
+
+
+def _scores(net: Classifier, ids: Tensor, lengths: Tensor, places: np.ndarray) -> Tensor:
+    return net.scores(ids, lengths)

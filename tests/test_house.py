@@ -43,6 +43,7 @@ REGISTERED = {
         "seqpipe.Tagger.v1",
         "seqpipe.Translator.v1",
     ],
+    "callbacks": ["seqpipe.calibrate.v1"],
     "factories": [
         "seqpipe_generator",
         "seqpipe_sentiment",

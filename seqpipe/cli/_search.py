@@ -17,7 +17,7 @@ PRUNERS = ("median", "hyperband", "none")
 FILE = "study.json"
 
 # Scores that are better the lower they are.
-_LOWER = ("cats_ece", "bits_per_char", "perplexity", "word_perplexity")
+_LOWER = ("cats_ece", "cats_ece_raw", "bits_per_char", "perplexity", "word_perplexity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from spacy.util import combine_score_weights, load_model_from_config, registry, 
 from torch import Tensor
 
 from seqpipe.cli._gradients import GradientLog
+from seqpipe.components._confidence import Calibrated
 from seqpipe.components._stage import Buckets, Lessons, Stage
 from seqpipe.errors import DataEmpty, UsageError, listed
 from seqpipe.files import written_folder
@@ -84,6 +85,7 @@ class StageTrainee:
         rate = training["dropout"]
         self._dropout = repeat(rate) if isinstance(rate, int | float) else iter(rate)
         self._drop = next(self._dropout)
+        self._examined = False  # since the last step, so that the stage knows how sure it may be
         self._dev = self._examples(config, training["dev_corpus"])
         self._encoded = Rows.of(self.stage.encode([eg.predicted for eg in self._dev]))
 
@@ -122,6 +124,7 @@ class StageTrainee:
 
     def step(self) -> Taken:
         decay = self._tuning.layer_decay
+        self._examined = False
         taken = self.stage.shim.finish_update(self._optimizer, layer_decay=decay)
         self._advance()
         return taken
@@ -154,13 +157,20 @@ class StageTrainee:
         if self._gradients is not None and self._lessons is not None:
             self._look(self._gradients, self._lessons)
         with self.learner.averaged():
-            found = self.stage.examine(self._encoded)
+            found = self._examine()
         docs = self.stage.written([example.predicted for example in self._dev], found)
         examples = [Example(d, eg.reference) for d, eg in zip(docs, self._dev, strict=True)]
         scores = self.stage.score(examples)
         weights = {n: w for n, w in self._weights.items() if w and scores.get(n) is not None}
         score = sum(float(scores[n]) * w for n, w in weights.items())
         return score, {n: v for n, v in scores.items() if v is not None}
+
+    def _examine(self) -> Any:
+        """What the stage makes of the dev part, as sure as that itself shows it may be."""
+        self._examined = True
+        if isinstance(self.stage, Calibrated) and self.stage.calibrates:
+            return self.stage.calibrate(self._dev, self._encoded)
+        return self.stage.examine(self._encoded)
 
     def save(self, name: str, validation: Validation | None) -> None:
         if validation is not None:
@@ -172,4 +182,6 @@ class StageTrainee:
                 "score": validation.score,
             }
         with written_folder(self.output / name) as beside, self.learner.averaged():
+            if isinstance(self.stage, Calibrated) and not self._examined:
+                self._examine()  # other weights than those that were measured last
             self.nlp.to_disk(beside)

@@ -21,7 +21,8 @@ What a pipeline does not tell, because another program trained it, is called unk
 _UNKNOWN = "unknown"
 # Of many more in the JSON.
 _FIRST = (
-    *("cats_acc", "cats_macro_f", "cats_macro_auc", "cats_ece", "token_f", "sents_f"),
+    *("cats_acc", "cats_macro_f", "cats_macro_auc", "cats_ece", "cats_ece_raw"),
+    *("token_f", "sents_f"),
     *("bits_per_char", "perplexity", "word_perplexity"),
 )
 _VERSIONS = ("seqpipe", "spacy", "torch", "tokenizers")
@@ -51,6 +52,7 @@ class StageInfo:
     parameters: int | None
     codec: dict[str, Any] | None  # unit, pieces
     net: dict[str, Any] | None  # the settings of its architecture
+    confidence: dict[str, Any] | None  # temperature and thresholds, as they were fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,13 @@ def _stage(nlp: Language, name: str) -> StageInfo:
         parameters=_parameters(getattr(pipe, "model", None)),
         codec={"unit": codec.unit, "pieces": len(codec)} if codec is not None else None,
         net=net,
+        confidence=_confidence(getattr(pipe, "cfg", {})),
     )
+
+
+def _confidence(cfg: Mapping[str, Any]) -> dict[str, Any] | None:
+    found = {name: cfg[name] for name in ("temperature", "thresholds") if cfg.get(name)}
+    return found or None
 
 
 def _parameters(model: Any) -> int | None:
@@ -171,6 +179,8 @@ def _stage_facts(stage: StageInfo) -> Iterator[tuple[str, str]]:
     if stage.net is not None:
         for name, value in stage.net.items():
             yield "architecture" if name == "@architectures" else name, _plain(value)
+    for name, value in (stage.confidence or {}).items():
+        yield name, _by_name(value)
     if stage.parameters is not None:
         yield "parameters", f"{stage.parameters:,}"
     yield "size", _bytes(stage.size)
@@ -232,6 +242,12 @@ def _listed(labels: Iterable[str]) -> str:
 
 def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _by_name(value: float | Mapping[str, float]) -> str:
+    if not isinstance(value, Mapping):
+        return f"{value:.3f}"
+    return _listed([f"{name} {number:.3f}" for name, number in value.items()])
 
 
 def _bytes(size: int) -> str:

@@ -42,7 +42,7 @@ class Explanation:
 
     stage: str
     label: str
-    score: float  # the probability of the label
+    score: float  # the probability of the label, as `doc.cats` has it
     log_odds: float  # log p / (1 - p)
     baseline: float  # the same for a text as long, of pieces that say nothing
     gap: float
@@ -67,6 +67,8 @@ class Labeller(Protocol):
     @property
     def labels(self) -> tuple[str, ...]: ...
     @property
+    def temperatures(self) -> list[float]: ...
+    @property
     def shim(self) -> NetShim: ...
     def encode(self, docs: Sequence[Doc]) -> list[Ids]: ...
 
@@ -76,7 +78,7 @@ class Explainer:
 
     def __init__(self, nlp: Language, *, stage: str | None = None) -> None:
         self.stage = _labeller(nlp, stage)
-        self._reader = Reader(self.stage.shim.net)
+        self._reader = Reader(self.stage.shim.net, self.stage.temperatures)
 
     def place(self, label: str) -> int:
         """Of a label among those of the stage."""

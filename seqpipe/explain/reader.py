@@ -24,18 +24,20 @@ Part = TypeVar("Part", bound=nn.Module)
 
 
 class Reader:
-    """What stands above the vectors of a classifier, copied in double precision.
+    """What stands above the vectors of a classifier, copied in double precision, as sure as the
+    temperatures of its stage make it.
 
     Sums of gradients over a path are to be right to a hundredth, differences between two readings
     to far less; single precision, and kernels of a GPU that round more, would show in both.
     """
 
-    def __init__(self, net: Classifier) -> None:
+    def __init__(self, net: Classifier, temperatures: Sequence[float] = (1.0,)) -> None:
         self._embedding = net.embedding
         self._encoder: Encoder = _exact(net.encoder)
         self._pools = [cast(Pool, _exact(pool)) for pool in net.pools]
         self._output: nn.Linear = _exact(net.output)
         self._multi_label = net.multi_label
+        self._temperatures = torch.tensor(temperatures, dtype=torch.float64)
 
     def odds(self, rows: Sequence[Ids]) -> Numbers:
         """Of each label for each row, log p / (1 - p): (N, C)."""
@@ -106,7 +108,8 @@ class Reader:
 
     def _odds(self, states: Tensor, mask: Tensor) -> Tensor:
         """From states (B, S, H) and where rows go on (B, S) to (B, C)."""
-        scores: Tensor = self._output(torch.cat([p(states, mask) for p in self._pools], dim=-1))
+        pooled = torch.cat([pool(states, mask) for pool in self._pools], dim=-1)
+        scores: Tensor = self._output(pooled) / self._temperatures
         if self._multi_label:
             return scores
         own = torch.eye(scores.shape[1], dtype=torch.bool)

@@ -90,12 +90,22 @@ class Classifier(nn.Module):
         """Over how many a loss is summed: one a row."""
         return len(targets)
 
-    def predict(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """Probabilities (B, C); rows beyond `chunk` steps pass through in constant memory."""
+    def predict(self, ids: Tensor, lengths: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
+        """Probabilities (B, C)."""
+        return self.normalized(self.scores(ids, lengths), temperature)
+
+    def scores(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """As `forward` (B, C); rows beyond `chunk` steps pass through in constant memory."""
         if ids.shape[1] <= self.chunk:
-            return self._normalized(self(ids, lengths))
-        scores = [self._long(row[: int(n)]) for row, n in zip(ids, lengths, strict=True)]
-        return self._normalized(torch.cat(scores))
+            whole: Tensor = self(ids, lengths)
+            return whole
+        return torch.cat([self._long(row[: int(n)]) for row, n in zip(ids, lengths, strict=True)])
+
+    def normalized(self, scores: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
+        """Probabilities of scores (B, C), the less sure the higher the temperature, which is one
+        number or one a label (Guo et al. 2017)."""
+        scores = scores / temperature
+        return torch.sigmoid(scores) if self.multi_label else torch.softmax(scores, dim=-1)
 
     def _long(self, ids: Tensor) -> Tensor:
         """The scores of one row of any length: (1, C)."""
@@ -116,6 +126,3 @@ class Classifier(nn.Module):
 
     def _pools(self) -> list[Pool]:
         return [pool for pool in self.pools if isinstance(pool, Pool)]
-
-    def _normalized(self, scores: Tensor) -> Tensor:
-        return torch.sigmoid(scores) if self.multi_label else torch.softmax(scores, dim=-1)

@@ -68,7 +68,9 @@ def test_what_is_saved_is_readable_without_us(nlp: Language, tmp_path: Path) -> 
     assert weights.keys() == net.state_dict().keys()
     assert all(torch.equal(weights[k], v) for k, v in net.state_dict().items())
     cfg = json.loads((folder / "cfg").read_text(encoding="utf-8"))
-    assert cfg == {"labels": ["negative", "positive"], "multi_label": False, "threshold": 0.5}
+    fitted = {"temperature": 1.0, "thresholds": {}}
+    known = {"labels": ["negative", "positive"], "multi_label": False, "threshold": 0.5}
+    assert cfg == {**known, **fitted}
     assert len(Codec.load(folder / "tokenizer.json")) == len(weights["embedding.single.weight"])
     suffixes = {path.suffix for path in tmp_path.rglob("*")}
     assert not suffixes & {".pkl", ".pickle", ".pt", ".pth", ".ckpt"}
