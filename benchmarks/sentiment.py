@@ -1,7 +1,7 @@
 """The figures of `seqpipe_sentiment`: quality, speed and size, each against a named peer or limit.
 
-    python benchmarks/sentiment.py DATA [--parts quality,pipe,training,size] [--seeds 5]
-        [--cell CELL]
+    python benchmarks/sentiment.py DATA [--parts quality,calibration,pipe,training,size]
+        [--seeds 5] [--cell CELL]
 
 DATA is a folder that holds the data sets `sst2` and `chnsenticorp_htl` as `datasets` reads them.
 `pipe` compares with spaCy's default `textcat` ensemble and, with `--flair`, with flair's BiLSTM in
@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seqpipe.cli.train import train
+from seqpipe.train.calibration import reliability
 
 PEER_EPOCHS = 3  # of the ensemble: more does not raise its score on sst2
 PLAIN_BATCH = 32
@@ -58,7 +59,7 @@ TASKS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--parts", default="quality,pipe,training,size")
+    parser.add_argument("--parts", default="quality,calibration,pipe,training,size")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cell", help="another than the default")
@@ -67,8 +68,11 @@ def main() -> None:
     parts = args.parts.split(",")
     folder = Path(tempfile.mkdtemp(prefix="seqpipe-bench-"))
     try:
-        models = quality(args.data, folder, args.seeds if "quality" in parts else 1, args.cell)
+        several = "quality" in parts or "calibration" in parts
+        models = quality(args.data, folder, args.seeds if several else 1, args.cell)
         torch.set_num_threads(1)
+        if "calibration" in parts:
+            calibration(args.data, folder)
         if "size" in parts:
             size(models)
         if "pipe" in parts:
@@ -112,6 +116,69 @@ def size(models: dict[str, Path]) -> None:
     for name, model in models.items():
         total = sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
         print(f"size      {name}: {total / 1e6:.2f} MB on disk, wanted under 5", flush=True)
+
+
+# calibration ---------------------------------------------------------------------------------
+
+
+def calibration(data: Path, folder: Path) -> None:
+    """Temperatures fitted to each half of the validation part and measured on the other."""
+    for task in TASKS:
+        rows = load_dataset(str(data / task.name))["validation"]
+        found = []
+        for run in sorted(folder.glob(f"{task.name}-*")):
+            nlp = spacy.load(run / "model-best")
+            examples = [
+                Example.from_dict(
+                    nlp.make_doc(row[task.text]),
+                    {"cats": {name: float(name == str(row["label"])) for name in ("0", "1")}},
+                )
+                for row in rows
+            ]
+            halves = examples[::2], examples[1::2]
+            found += [measured(nlp, *halves), measured(nlp, *reversed(halves))]
+        columns = {name: [one[name] for one in found] for name in found[0]}
+        told = ", ".join(
+            f"{name} {statistics.mean(of):.4f} ({min(of):.4f} to {max(of):.4f})"
+            for name, of in columns.items()
+        )
+        print(f"calibrate {task.name}: {told}; of {len(found)} halves", flush=True)
+
+
+def measured(
+    nlp: Language, fitted: Sequence[Example], others: Sequence[Example]
+) -> dict[str, float]:
+    """How far confidence is off on others than those it was fitted to, in 15 bins and in nats, and
+    how far that of so many would seem to be by chance if it were not off at all."""
+    stage: Any = nlp.get_pipe("sentiment")
+    stage.calibrate(fitted)
+    gold = np.array([eg.reference.cats["1"] for eg in others], dtype=int)
+    now, temperature = said(stage, others), stage.temperatures[0]
+    stage.cfg["temperature"] = 1.0
+    before = said(stage, others)
+    sure = now.max(axis=1)
+    chance = np.random.default_rng(0)
+    drawn = [off(sure, chance.random(len(sure)) < sure) for _ in range(1000)]
+    return {
+        "temperature": temperature,
+        "error before": off(before.max(axis=1), before.argmax(axis=1) == gold),
+        "error after": off(sure, now.argmax(axis=1) == gold),
+        "error by chance": statistics.mean(drawn),
+        "nats before": nats(before, gold),
+        "nats after": nats(now, gold),
+    }
+
+
+def said(stage: Any, examples: Sequence[Example]) -> Any:
+    return np.array(stage.predict([eg.predicted for eg in examples]))
+
+
+def off(sure: Any, right: Any) -> float:
+    return reliability(sure, right, bins=15).ece
+
+
+def nats(said: Any, gold: Any) -> float:
+    return float(-np.log(said[np.arange(len(gold)), gold]).mean())
 
 
 # nlp.pipe ------------------------------------------------------------------------------------

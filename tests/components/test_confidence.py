@@ -129,7 +129,11 @@ def test_a_label_counts_from_its_own_threshold_on() -> None:
     rows = [[0.8, 0.3, 0.1], [0.95, 0.3, 0.6], [0.8, 0.1, 0.4]]
     stage.set_annotations(docs, [np.array(row, dtype=np.float32) for row in rows])
     told = [(doc._.sentiment["label"], doc._.sentiment["score"]) for doc in docs]
-    assert told == [("film", pytest.approx(0.3)), ("good", pytest.approx(0.95)), (None, pytest.approx(0.8))]
+    assert told == [
+        ("film", pytest.approx(0.3)),
+        ("good", pytest.approx(0.95)),
+        (None, pytest.approx(0.8)),
+    ]
 
 
 def test_the_scores_know_of_each_threshold() -> None:
