@@ -5,8 +5,8 @@ from typing import List, Tuple
 from unicodedata import category
 
 from seqpipe.search.state import Found
-from seqpipe.text.codec import SPECIALS, Spelled
-from seqpipe.text.units import SPACELESS
+from seqpipe.text.codec import Spelled
+from seqpipe.text.units import SPACELESS, SPECIALS
 
 
 def certainties(written: Spelled, found: Found) -> List[Tuple[int, int, float]]:

@@ -102,7 +102,8 @@ def make_calibration() -> Callable[[Language], Language]:
 
 def _learning(nlp: Language) -> Iterator[str]:
     frozen = nlp.config["training"]["frozen_components"]
-    for name, pipe in nlp.pipeline:
+    for name in nlp.pipe_names:
+        pipe: Any = nlp.get_pipe(name)
         if isinstance(pipe, Calibrated) and pipe.calibrates and name not in frozen:
             yield name
 

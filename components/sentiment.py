@@ -232,7 +232,8 @@ class Sentiment(Stage):
         return np.ones(table.shape, dtype=np.bool_)
 
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
-        return super().score(examples, **{"abstain": self.abstain, **settings})
+        scores: Dict[str, Any] = super().score(examples, **{"abstain": self.abstain, **settings})
+        return scores
 
     def _sides(self) -> np.ndarray:
         """Where each label stands between -1 and 1; all zero when nobody says."""

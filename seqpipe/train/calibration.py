@@ -102,5 +102,5 @@ def softmax(scores: Numbers) -> Numbers:
     return found
 
 
-def _means(sums: Numbers, counts: NDArray[np.int64]) -> list[float | None]:
+def _means(sums: NDArray[Any], counts: NDArray[np.int64]) -> list[float | None]:
     return [float(s / n) if n else None for s, n in zip(sums, counts, strict=True)]

@@ -20,7 +20,8 @@ from spacy.training import Example
 from thinc.api import fix_random_seed
 
 from seqpipe.components._confidence import as_trained, fitted, make_calibration, thresholds
-from seqpipe.components.sentiment import Sentiment, score_sentiment
+from seqpipe.components._label_scores import score_sentiment
+from seqpipe.components.sentiment import Sentiment
 from seqpipe.errors import SettingError
 from seqpipe.explain.explanation import Explainer
 from seqpipe.train.calibration import softmax

@@ -14,7 +14,7 @@ from small import add_stage, cats_of, make_examples, make_nlp, stage_of, texts_o
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from seqpipe.components.sentiment import score_sentiment
+from seqpipe.components._label_scores import score_sentiment
 from seqpipe.errors import CodecError, LabelUnknown, SettingError
 from seqpipe.nets.cells import Cell
 

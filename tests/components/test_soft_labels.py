@@ -13,7 +13,7 @@ from small import TEXTS, make_examples, make_nlp, stage_of
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from seqpipe.components.sentiment import score_sentiment
+from seqpipe.components._label_scores import score_sentiment
 from seqpipe.corpora.reader import read_dataset
 from seqpipe.errors import ProbabilitiesUnfit
 
