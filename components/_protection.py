@@ -13,6 +13,7 @@ from seqpipe.text.codec import UNK, Codec
 
 # A private character stands for what is protected; no more of them fit into one text.
 HOLDERS = [chr(0xE000 + i) for i in range(16)]
+_HELD = frozenset(HOLDERS)
 
 _PATTERNS = {
     "number": r"\d+(?:[.,:/\-]\d+)*",
@@ -27,6 +28,14 @@ class Masked:
     text: str
     held: Tuple[str, ...]  # what each holder stands for
     origin: np.ndarray  # (len(text) + 1,) where each character stands in the text as it was
+
+    def restored(self, text: str) -> Tuple[str, np.ndarray]:
+        """A text, such as a net made of this one, with what its holders stand for, and where each
+        character has moved to."""
+        values = dict(zip(HOLDERS, self.held, strict=False))
+        # a net may write one that stands for nothing
+        parts = [values.get(c, c if c in self.text else "") if c in _HELD else c for c in text]
+        return "".join(parts), np.cumsum([0, *map(len, parts)])
 
 
 def holder_ids(codec: Codec) -> List[int]:

@@ -10,13 +10,11 @@ from spacy.training import Example
 from spacy.util import registry
 
 from seqpipe.components._certainty import certainties
-from seqpipe.components._protection import HOLDERS, Masked
+from seqpipe.components._protection import Masked
 from seqpipe.components._units import Unit
 from seqpipe.search.state import Found
 from seqpipe.text.codec import UNK, Codec
 from seqpipe.train.scores import score_texts
-
-_HELD = frozenset(HOLDERS)
 
 
 @dataclass(frozen=True)
@@ -88,14 +86,6 @@ def bare(text: str, start: int, end: int) -> Tuple[int, int]:
     return start + (len(part) - len(part.lstrip()) if part.strip() else 0), end
 
 
-def unmasked(text: str, masked: Masked) -> Tuple[str, np.ndarray]:
-    """The text with what its holders stand for, and where each character has moved to."""
-    values = dict(zip(HOLDERS, masked.held, strict=False))
-    # a net may write one that stands for nothing
-    parts = [values.get(c, c if c in masked.text else "") if c in _HELD else c for c in text]
-    return "".join(parts), np.cumsum([0, *map(len, parts)])
-
-
 def spelled(
     codec: Codec,
     masked: Masked,
@@ -111,7 +101,7 @@ def spelled(
     if copying and looked is not None and UNK in found.tokens:
         unknown = [masked.text[a:b].strip() for a, b in offsets[looked].tolist()]
     written = codec.spell(found.tokens, unknown)
-    text, moved = unmasked(written.text, masked)
+    text, moved = masked.restored(written.text)
     words = [
         [int(moved[a]), int(moved[b]), round(chance, 4)]
         for a, b, chance in certainties(written, found)

@@ -21,7 +21,6 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from seqpipe.components._protection import HOLDERS, Masked, Protection, plain
-from seqpipe.components._translation import unmasked
 
 KINDS = ("number", "url", "NAME")
 TEXTS = ["ab 1234 d", "gj 12 h 34.", "2024", "be www.ab.de dg", "ja 0.5", "c a@b.de"]
@@ -126,7 +125,7 @@ def test_more_than_there_are_holders_for() -> None:
 def test_a_text_with_holders_of_its_own_is_left_alone() -> None:
     text = f"{HOLDERS[1]} 12"
     assert Protection(["number"]).mask_text(text).text == text
-    assert unmasked(text, plain(text))[0] == text
+    assert plain(text).restored(text)[0] == text
 
 
 def test_what_an_entity_holds_is_held_once(nlp: Language) -> None:
@@ -176,7 +175,7 @@ def test_lessons_hold_entities(nlp: Language) -> None:
 
 def test_holders_that_stand_for_nothing_vanish() -> None:
     found = Masked(f"a{HOLDERS[0]}", ("12",), np.array([0, 1, 3]))
-    text, moved = unmasked(f"x{HOLDERS[0]}y{HOLDERS[3]}z", found)
+    text, moved = found.restored(f"x{HOLDERS[0]}y{HOLDERS[3]}z")
     assert text == "x12yz" and moved.tolist() == [0, 1, 3, 4, 4, 5]
 
 
