@@ -1,4 +1,4 @@
-"""`seqpipe explain`: which words decided, on the terminal and on a page."""
+"""`seqpipe explain`: what a stage made of a text, on the terminal and on a page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqpipe.errors import DataEmpty, SourceMissing, SourceUnreadable, UsageErro
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-    from seqpipe.explain.styles import View
+    from seqpipe.explain.view import View
 
 # How a word ends that is meant as a file.
 _FILES = (".txt", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".spacy", ".conllu", ".gz", ".zst")
@@ -24,13 +24,13 @@ _EXAMPLE = """examples:
   python -m seqpipe explain stars/model-best "A lovely film, but far too long."
   python -m seqpipe explain stars/model-best new.jsonl --output why.html
   python -m seqpipe explain stars/model-best "Well..." --label negative --style attention
-  python -m seqpipe explain verse/model-best lines.txt --style surprisal --output page.html
+  python -m seqpipe explain verse/model-best lines.txt --style states --output page.html
 
 What is the name of a file is read as one, and - is a text a line from stdin."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Show which words decided, on the terminal and on a page."
+    parser.description = "Show what a stage made of a text, on the terminal and on a page."
     parser.epilog = _EXAMPLE
     parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
     parser.add_argument("input", metavar="TEXT|FILE", help="a text, or a file of some")
@@ -38,12 +38,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="of a page that is there")
     parser.add_argument(
         "--style",
-        default="saliency",
         metavar="S",
-        help="saliency, attention, surprisal or alignment",
+        help="saliency, attention, boundaries, alignment, surprisal or states (the stage's own)",
     )
     parser.add_argument("--label", help="explain this one, not the likeliest")
-    parser.add_argument("--stage", metavar="NAME", help="of several stages with labels")
+    parser.add_argument("--stage", metavar="NAME", help="of several stages")
     parser.add_argument("--text", metavar="COLUMN", default="text", help="of a file (text)")
     parser.add_argument(
         "--limit", type=int, metavar="N", default=100, help="texts of a file (100), 0 for all"
@@ -79,7 +78,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    style: str
+    style: str | None
     label: str | None
     stage: str | None
 
@@ -90,54 +89,68 @@ def explain(
     *,
     output: Path | None = None,
     overwrite: bool = False,
-    style: str = "saliency",
+    style: str | None = None,
     label: str | None = None,
     stage: str | None = None,
     column: str = "text",
     limit: int = 100,
     device: str | None = None,
 ) -> Iterator[tuple[str, View]]:
-    """Each text with what there is to see of it; the page is written when all have been walked."""
+    """Each text with what there is to see of it; the page is written when all have been walked.
+
+    Without a `style` the stage has its own: that of the one named, or of the first.
+    """
     from seqpipe.explain.rendering import render
     from seqpipe.explain.styles import check_style, view
     from seqpipe.files import claim_file, written
 
-    check_style(style)
+    if style is not None:
+        check_style(style)
     if output is not None:
         claim_file(output, overwrite=overwrite)
     texts = _some(_texts(data, column), limit, data)
-    docs = []
-    for doc in _docs(model, texts, _Asked(style, label, stage), device=device):
+    docs, used = [], "saliency"
+    for doc, used in _docs(model, texts, _Asked(style, label, stage), device=device):
         docs.append(doc)
-        yield doc.text, view(doc, style)
+        yield doc.text, view(doc, used)
     if not docs:
         raise DataEmpty(data, "text")
     if output is not None:
         with written(output) as beside:
-            page = render(docs, style, page=True, jupyter=False)
+            page = render(docs, used, page=True, jupyter=False)
             beside.write_text(page, encoding="utf-8", errors="replace")
 
 
 def _docs(
     model: str | Path, texts: Iterator[str], asked: _Asked, *, device: str | None
-) -> Iterator[Doc]:
-    from seqpipe.explain.explanation import Explainer, annotate
+) -> Iterator[tuple[Doc, str]]:
+    """Each explained, and the style in which it is shown."""
+    from seqpipe.explain.explanation import annotate, explaining
+    from seqpipe.explain.stages import STATES, find_stage
+    from seqpipe.explain.states import StatesExplainer
+    from seqpipe.explain.styles import KINDS, USUAL
     from seqpipe.pipelines import load_pipeline, one_thread, write_only
 
     nlp = load_pipeline(model, device=device)
-    explainer = None
-    if asked.style == "surprisal":
-        write_only(nlp, ["surprisal"])  # else it goes on with each text too
-    elif asked.style != "alignment":
-        explainer = Explainer(nlp, stage=asked.stage)
-        if asked.label is not None:
-            explainer.place(asked.label)
+    write_only(nlp, ["surprisal"])  # else a generator goes on with each text too
+    kind = None if asked.style is None else KINDS[asked.style]
+    own, stage = find_stage(nlp, name=asked.stage, kind=kind)
+    style = asked.style or USUAL[own]
+    if kind == STATES:  # of units that are found in all of the texts
+        states = StatesExplainer(own, stage, label=asked.label)
+        with one_thread():
+            docs = [nlp(text) for text in texts]
+            found = states.explain_all(docs)
+        for doc, one in zip(docs, found, strict=True):
+            annotate(doc, one)
+            yield doc, style
+        return
+    explain = explaining(nlp, stage=asked.stage, kind=KINDS[style], label=asked.label)
     for text in texts:
         with one_thread():
             doc = nlp(text)
-            if explainer is not None:
-                annotate(doc, explainer.explain(doc, label=asked.label))
-        yield doc
+            annotate(doc, explain(doc))
+        yield doc, style
 
 
 def _texts(data: str, column: str) -> Iterator[str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 from spacy.tokens import Doc
 
-from seqpipe.explain.explanation import extension_of
+from seqpipe.explain.explanation import explanation_of, extension_of
 from seqpipe.explain.html import running, shown
+from seqpipe.explain.stages import TRANSLATION
+from seqpipe.explain.view import pictured
 
 _MATRIX = 60  # pieces on a side: a larger one would fill pages with empty cells
 
@@ -23,6 +26,7 @@ class Link:
     stretch: Stretch
     source: int
     weight: float
+    note: str = ""  # what else is known of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Alignment:
             _word(self.text[a:b], n, ", ".join(self.there(k) for k in self.links if k.source == n))
             for n, (a, b) in enumerate(self.sources)
         ]
-        theirs = [_word(self.there(k), k.source, self.here(k)) for k in self.links]
+        theirs = [_word(self.there(k), k.source, self.here(k), k.note) for k in self.links]
         above = running(self.text, self.sources, ours)
         return above + "\n" + running(self.translation, [k.stretch for k in self.links], theirs)
 
@@ -113,7 +117,11 @@ class Alignment:
 
 
 def alignment_of(doc: Doc) -> Alignment | None:
-    """What a translator has written, by the default names of its extensions; none where nothing."""
+    """What a translator has written, word by word of a doc that was explained, else by the default
+    names of its extensions; none where nothing."""
+    found = explanation_of(doc)
+    if found is not None and found.get("kind") == TRANSLATION:
+        return _by_words(doc, found)
     translation, lines = extension_of(doc, "translation"), extension_of(doc, "alignment")
     if not isinstance(translation, str) or lines is None:
         return None
@@ -125,6 +133,25 @@ def alignment_of(doc: Doc) -> Alignment | None:
         if apart and d > c and (a, b) in place:
             links.append(Link((int(c), int(d)), place[int(a), int(b)], float(weight)))
     return Alignment(doc.text, translation, sources, links)
+
+
+def _by_words(doc: Doc, found: dict[str, Any]) -> Alignment:
+    words = [word for word in found["words"] if word["source"] is not None]
+    sources = _sources(doc, {(word["source"][0], word["source"][1]) for word in words})
+    place = {stretch: at for at, stretch in enumerate(sources)}
+    links = [
+        Link(
+            (word["start"], word["end"]), place[tuple(word["source"])], word["weight"], _note(word)
+        )
+        for word in words
+        if tuple(word["source"]) in place
+    ]
+    return Alignment(doc.text, found["translation"], sources, links)
+
+
+def _note(word: dict[str, Any]) -> str:
+    others = ", ".join(f"{pictured(o['text'])} {o['probability']:.1%}" for o in word["others"])
+    return f"; {word['probability']:.1%} sure" + (f", else {others}" if others else "")
 
 
 def _sources(doc: Doc, linked: set[Stretch]) -> list[Stretch]:
@@ -140,8 +167,8 @@ def _sources(doc: Doc, linked: set[Stretch]) -> list[Stretch]:
     return sorted([*found, *(t for t in tokens if not any(taken[t[0] : t[1]]))])
 
 
-def _word(text: str, link: int, other: str) -> str:
-    title = f"{text} – {other}" if other else f"{text}: nothing comes from it"
+def _word(text: str, link: int, other: str, note: str = "") -> str:
+    title = f"{text} – {other}{note}" if other else f"{text}: nothing comes from it"
     return (
         f'<mark class="look faint l{link}" style="--deep:.08" tabindex="0" '
         f'title="{shown(title)}">{shown(text)}</mark>'

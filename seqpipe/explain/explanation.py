@@ -1,22 +1,27 @@
-"""Why a doc got its label: what each word adds to it, and where the net looked."""
+"""Why a doc got its label: what each word adds to it, and where the net looked; and the one door
+to what other stages have to say of theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, cast
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from seqpipe.bridge import NetShim
-from seqpipe.errors import FieldMissing, NotInitialized, SettingError
+from seqpipe.errors import NotInitialized, SettingError
+from seqpipe.explain.boundaries import boundaries_of
+from seqpipe.explain.foretelling import foretold
 from seqpipe.explain.path import Numbers
 from seqpipe.explain.reader import Reader
+from seqpipe.explain.stages import BOUNDARIES, LABEL, STATES, SURPRISAL, check_kind, find_stage
+from seqpipe.explain.states import StatesExplainer
+from seqpipe.explain.translation import TranslationExplainer
 from seqpipe.explain.words import Cut, cut
-from seqpipe.nets.classifier import Classifier
-from seqpipe.pipelines import fields_of
 from seqpipe.text.codec import Codec, Ids
 
 EXTENSION = "explanation"
@@ -51,10 +56,19 @@ class Explanation:
     agreement: float | None  # of the ranks of saliency and occlusion, from -1 to 1
     words: list[Word]
     ranked: list[int]  # the places of the visible words, what decided most first
+    kind: str = LABEL
 
     def plain(self) -> dict[str, Any]:
         """Nothing but str, int, float, None, dict and list: survives `DocBin` and `n_process`."""
         return asdict(self)
+
+
+class Explained(Protocol):
+    """What every explanation is: of a kind, by a stage, with words and their order by weight."""
+
+    kind: str
+
+    def plain(self) -> dict[str, Any]: ...
 
 
 class Labeller(Protocol):
@@ -77,7 +91,7 @@ class Explainer:
     """Explains docs by one stage; holds for the weights that it was made from."""
 
     def __init__(self, nlp: Language, *, stage: str | None = None) -> None:
-        self.stage = _labeller(nlp, stage)
+        self.stage: Labeller = find_stage(nlp, name=stage, kind=LABEL)[1]
         self._reader = Reader(self.stage.shim.net, self.stage.temperatures)
 
     def place(self, label: str) -> int:
@@ -154,19 +168,48 @@ def explained(
     label: str | None = None,
     stage: str | None = None,
     checked: int = _CHECKED,
+    kind: str | None = None,
 ) -> Doc:
     """The doc of a text, or the one given, with `doc._.explanation`.
 
-    `label` is the one to explain, else the likeliest; `stage` names one where several label docs;
-    `checked` says how many words are left out one by one to see what the label loses without them.
+    `stage` names one of several, else it is the first that labels docs, or the first of all;
+    `kind` is what is asked of it: the explanation of its own kind, or the states of its net. Of a
+    label, `label` is the one to explain, else the likeliest, and `checked` says how many words are
+    left out one by one to see what it loses without them.
     """
     doc = nlp(text) if isinstance(text, str) else text
-    found = Explainer(nlp, stage=stage).explain(doc, label=label, checked=checked)
-    annotate(doc, found)
+    explain = explaining(nlp, stage=stage, kind=kind, label=label, checked=checked)
+    annotate(doc, explain(doc))
     return doc
 
 
-def annotate(doc: Doc, explanation: Explanation) -> None:
+def explaining(
+    nlp: Language,
+    *,
+    stage: str | None = None,
+    kind: str | None = None,
+    label: str | None = None,
+    checked: int = _CHECKED,
+) -> Callable[[Doc], Explained]:
+    """The same for many docs: what there is to make of a net is made once."""
+    check_kind(kind)
+    own, found = find_stage(nlp, name=stage, kind=LABEL if kind is None and label else kind)
+    kind = kind or own
+    if kind == STATES:
+        return StatesExplainer(own, found, label=label).explain
+    if kind == LABEL:
+        explainer = Explainer(nlp, stage=stage)
+        if label is not None:
+            explainer.place(label)
+        return partial(explainer.explain, label=label, checked=checked)
+    if label is not None:
+        raise SettingError("label", label, f"none where the explanation is of the kind {kind!r}")
+    if kind == BOUNDARIES:
+        return partial(boundaries_of, found)
+    return partial(foretold, found) if kind == SURPRISAL else TranslationExplainer(found).explain
+
+
+def annotate(doc: Doc, explanation: Explained) -> None:
     """Writes it into the doc."""
     if not Doc.has_extension(EXTENSION):
         Doc.set_extension(EXTENSION, default=None)
@@ -184,23 +227,6 @@ def extension_of(doc: Doc, name: str, start: int | None = None) -> Any:
     process has registered which wrote it."""
     written: dict[Any, Any] = doc.user_data
     return written.get(("._.", name, start, None))
-
-
-def _labeller(nlp: Language, name: str | None) -> Labeller:
-    """The first stage that labels docs by a classifier, or the one of that name."""
-    found = {}
-    for own, pipe in nlp.pipeline:
-        shim = getattr(pipe, "shim", None)
-        if isinstance(shim, NetShim) and hasattr(pipe, "labels"):
-            if not shim.ready:
-                raise NotInitialized(own)
-            if isinstance(shim.net, Classifier):
-                found[own] = cast(Labeller, pipe)
-    if not found:
-        raise FieldMissing("sentiment", fields_of(nlp))
-    if name is not None and name not in found:
-        raise SettingError("stage", name, f"one of {', '.join(found)}")
-    return found[name] if name is not None else next(iter(found.values()))
 
 
 def _agreement(pairs: Sequence[tuple[float, float]]) -> float | None:

@@ -48,6 +48,17 @@ text-overflow:ellipsis;white-space:nowrap;text-align:left;background:rgb(var(--r
 .seqpipe line{stroke:rgb(var(--look));stroke-width:2;vector-effect:non-scaling-stroke}
 .seqpipe .matrix td{background:rgb(var(--look)/var(--deep,0));text-align:center}
 .seqpipe .matrix td,.seqpipe .matrix th{text-align:center;padding:.15rem .4rem}
+.seqpipe mark.cut{--rgb:var(--look);--deep:0;border-radius:0;text-decoration-style:solid;
+padding-inline-end:.1em;margin-inline-end:.1em;border-inline-end:2px solid var(--dim)}
+.seqpipe mark.inside{border-inline-end:2px dotted var(--dim)}
+.seqpipe mark.sentence{border-inline-end:5px double var(--ink)}
+.seqpipe .strips{display:flex;flex-wrap:wrap;gap:.5rem 1rem;margin:.75rem 0;--rgb:var(--look)}
+.seqpipe .strips svg{max-width:100%;height:auto}
+.seqpipe text{fill:var(--ink);font:16px ui-monospace,monospace;text-anchor:start}
+.seqpipe text.row{fill:var(--dim);font:10px system-ui,sans-serif;text-anchor:end}
+.seqpipe path.up{fill:rgb(var(--for))}
+.seqpipe path.down{fill:rgb(var(--against))}
+.seqpipe summary{cursor:pointer;margin-top:.75rem}
 .seqpipe .aloud{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
 white-space:nowrap;user-select:none}
 """
@@ -136,6 +147,11 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> s
         f'<div class="wide"><table><caption>{shown(caption)}</caption>\n'
         f"<thead><tr>{names}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>"
     )
+
+
+def details(summary: str, inner: str) -> str:
+    """Markup that shows itself when it is asked to."""
+    return f"<details><summary>{shown(summary)}</summary>\n{inner}\n</details>"
 
 
 def signed(number: float | None) -> str:

@@ -1,0 +1,115 @@
+"""What a generator thinks comes next, at each piece of a text that it reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from torch import Tensor
+
+from seqpipe.bridge import NetShim
+from seqpipe.explain.path import Numbers
+from seqpipe.explain.stages import SURPRISAL
+from seqpipe.nets.carry import Carry
+from seqpipe.nets.language_model import LanguageModel
+from seqpipe.text.codec import Codec, Ids
+
+_MOST = 3  # others that might have come
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """What might have stood in that place; nothing but the empty string is the end of a text."""
+
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one piece costs after those before it, and what was to be expected there."""
+
+    text: str
+    start: int  # in characters
+    end: int
+    bits: float
+    others: list[Other]  # the likeliest first
+
+
+@dataclass(frozen=True, slots=True)
+class Foretelling:
+    """Of the model as it is: what it would have learned on the way is left out."""
+
+    stage: str
+    bits: float  # of all pieces
+    words: list[Piece]
+    ranked: list[int]  # the places of the visible pieces, the least expected first
+    kind: str = SURPRISAL
+
+    def plain(self) -> dict[str, Any]:
+        """Nothing but str, int, float, dict and list."""
+        return asdict(self)
+
+
+class Teller(Protocol):
+    """What is needed of a stage that measures texts."""
+
+    name: str
+    codec: Codec
+
+    @property
+    def shim(self) -> NetShim: ...
+
+
+def foretold(stage: Teller, doc: Doc) -> Foretelling:
+    """What the stage makes of the text of a doc."""
+    ids, offsets = pieces_of(stage.codec, doc.text)
+    net: LanguageModel = stage.shim.net
+    words = []
+    read = zip(ids.tolist(), offsets, _nats(net, ids), walked(net, ids), strict=False)
+    for piece, (start, end), nats, (scores, _) in read:
+        chances = scores.log_softmax(dim=1)[0]
+        best = chances.topk(min(_MOST + 1, len(chances)))
+        likely = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
+        others = [
+            Other(stage.codec.spell([other]).text, round(chance, 4))
+            for other, chance in likely
+            if other != piece
+        ]
+        bits = round(nats / math.log(2), 3)
+        words.append(Piece(doc.text[start:end], start, end, bits, others[:_MOST]))
+    ranked = [at for at, word in enumerate(words) if word.text.strip()]
+    ranked.sort(key=lambda at: -words[at].bits)
+    return Foretelling(stage.name, round(sum(w.bits for w in words), 3), words, ranked)
+
+
+def pieces_of(codec: Codec, text: str) -> tuple[Ids, Sequence[tuple[int, int]]]:
+    """The pieces of a text and where in it each stands."""
+    if codec.unit == "char":
+        return codec.encode([text])[0], [(at, at + 1) for at in range(len(text))]
+    found = codec.align(text)
+    return found.ids, [(int(a), int(b)) for a, b in found.offsets.tolist()]
+
+
+def walked(net: LanguageModel, ids: Ids) -> Iterator[tuple[Tensor, Carry]]:
+    """Before each piece, and behind the last, the scores of what may follow (1, V) and the state
+    that tells them."""
+    teller, carry = net.teller(), net.begin()
+    following = torch.from_numpy(ids.astype(np.int64)).to(net.device)
+    for now in [carry.last, *following.split(1)]:
+        with torch.inference_mode():
+            scores, _, carry = teller.step(now, carry)
+        yield scores, carry
+
+
+def _nats(net: LanguageModel, ids: Ids) -> list[float]:
+    """What each piece costs, unknown ones too."""
+    row = torch.from_numpy(ids.astype(np.int64))[None].to(net.device)
+    costs, _ = net.measure(row, row.new_tensor([len(ids)]), net.begin())
+    found: Numbers = costs[0].cpu().numpy()
+    return found.tolist()  # type: ignore[no-any-return]
