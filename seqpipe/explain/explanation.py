@@ -64,10 +64,10 @@ class Explanation:
 
 
 class Explained(Protocol):
-    """What every explanation is: of a kind, by a stage, with words and their order by weight."""
+    """What every explanation is: of a kind, and plain values on wish."""
 
-    kind: str
-
+    @property
+    def kind(self) -> str: ...
     def plain(self) -> dict[str, Any]: ...
 
 

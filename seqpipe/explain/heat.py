@@ -85,7 +85,8 @@ def _told(row: int, unit: dict[str, Any]) -> Iterator[list[str]]:
 def _stepped(values: Values) -> NDArray[np.int64]:
     """Heights of bars, the largest of each unit the highest."""
     most = np.abs(values).max(axis=0, initial=1e-9)
-    return np.rint(values / most * _STEPS).astype(np.int64)
+    found: NDArray[np.int64] = np.rint(values / most * _STEPS).astype(np.int64)
+    return found
 
 
 def _strips(

@@ -98,10 +98,15 @@ class RunnersUp:
         self._never = torch.isin(self._pieces, torch.tensor([PAD, UNK, BOS]))
 
     @torch.inference_mode()
-    def of(self, tokens: Sequence[int], words: Sequence[tuple[int, int]]) -> list[Told]:
-        """Each of the words that the pieces make up."""
+    def of(
+        self, tokens: Sequence[int], words: Sequence[tuple[int, int]], texts: Sequence[str]
+    ) -> list[Told]:
+        """Each of the words that the pieces make up, which read as these texts."""
         steps = [*self._along(tokens)]
-        return [self._told(tokens, first, last, steps) for first, last in words]
+        return [
+            self._told(tokens, first, last, steps, text)
+            for (first, last), text in zip(words, texts, strict=True)
+        ]
 
     def _along(self, tokens: Sequence[int]) -> Iterator[tuple[Tensor, Writing]]:
         """Before each piece and behind the last the log-probabilities (V',) of what may follow."""
@@ -119,6 +124,7 @@ class RunnersUp:
         first: int,
         last: int,
         steps: Sequence[tuple[Tensor, Writing]],
+        text: str,
     ) -> Told:
         tries: list[_Try] = []
         score = 0.0
@@ -136,7 +142,7 @@ class RunnersUp:
                 column = self._columns.of(torch.tensor([tokens[at]]).to(self._begun.bias.device))
                 score += float(chances[column.cpu()])
         own = next(one for one in tries if one.pieces == [*tokens[first:last]])
-        return Told(first, last, _chance(own.score), self._best(tries, own))
+        return Told(first, last, _chance(own.score), self._best(tries, text))
 
     def _parted(
         self, chances: Tensor, state: Writing, stem: list[int], score: float
@@ -169,9 +175,9 @@ class RunnersUp:
                 kept.append(row)
             live = after
 
-    def _best(self, tries: Sequence[_Try], own: _Try) -> list[Other]:
-        """The likeliest, each text once; what is to be seen of the own is none of them."""
-        seen, found = {self._speller.text((*own.pieces,))}, []
+    def _best(self, tries: Sequence[_Try], own: str) -> list[Other]:
+        """The likeliest, each text once, and what was written itself never."""
+        seen, found = {own.strip()}, []
         for one in sorted(tries, key=lambda one: -one.score):
             text = self._speller.text((*one.pieces,))
             if text not in seen:

@@ -135,25 +135,25 @@ class TranslationExplainer:
         looked = _looked(found, read)
         spelled = self._spelled(masked.text, places, found)
         text, moved = masked.restored(spelled.text)
-        stretches = spelled.offsets.tolist()
-        told = self._runners(row, found).of(found.tokens, words_in(spelled.text, stretches))
+        ends = [(int(moved[begin]), int(moved[end])) for begin, end in spelled.offsets.tolist()]
+        groups = words_in(spelled.text, spelled.offsets.tolist())
+        stretches = [_bare(text, ends[first][0], ends[last - 1][1]) for first, last in groups]
+        texts = [text[slice(*stretch)] for stretch in stretches]
+        told = self._runners(row, found).of(found.tokens, groups, texts)
         words = []
-        for one in told:
-            begin, end = stretches[one.first][0], stretches[one.last - 1][1]
-            shown = text[moved[begin] : moved[end]]
-            if not shown.strip():
+        for stretch, shown, one in zip(stretches, texts, told, strict=True):
+            if not shown:
                 continue
-            first = int(moved[begin]) + len(shown) - len(shown.lstrip())
             origin, weight = None, None
             if looked is not None:
                 share = looked[one.first : one.last].mean(axis=0)
-                a, b = read[int(share.argmax())]
-                origin = _stretch(masked, int(places[a][0]), int(places[b - 1][1]))
+                first, last = read[int(share.argmax())]
+                begin, end = int(places[first][0]), int(places[last - 1][1])
+                blank = not masked.text[begin:end].strip()
+                there = (begin, end) if blank else _bare(masked.text, begin, end)
+                origin = [int(masked.origin[place]) for place in there]
                 weight = round(float(share.max()), 4)
-            place = (first, int(moved[end]))
-            words.append(
-                Word(text[slice(*place)], *place, origin, weight, one.probability, one.others)
-            )
+            words.append(Word(shown, *stretch, origin, weight, one.probability, one.others))
         return text, words
 
     def _spelled(self, text: str, places: Ids, found: Found) -> Spelled:
@@ -202,11 +202,11 @@ def _looked(found: Found, read: Sequence[tuple[int, int]]) -> Numbers | None:
     return shares
 
 
-def _stretch(masked: Any, begin: int, end: int) -> list[int]:
-    """In the text as it was, without the space that a piece of bytes begins with."""
-    part = masked.text[begin:end]
-    begin += len(part) - len(part.lstrip()) if part.strip() else 0
-    return [int(masked.origin[begin]), int(masked.origin[end])]
+def _bare(text: str, begin: int, end: int) -> tuple[int, int]:
+    """Without white space at both ends; what is nothing else is nothing."""
+    part = text[begin:end]
+    begin += len(part) - len(part.lstrip())
+    return begin, begin + len(part.strip())
 
 
 def _moved(word: Word, source: int, target: int) -> Word:
