@@ -11,11 +11,21 @@ if TYPE_CHECKING:
     from seqpipe.annotation.run import annotate
     from seqpipe.errors import SeqpipeError
     from seqpipe.explain.explanation import explained
+    from seqpipe.explain.playground import serve
     from seqpipe.explain.rendering import render
     from seqpipe.text.codec import Codec
 
 __version__ = "0.1.0"
-__all__ = ["Codec", "SeqpipeError", "__version__", "annotate", "explained", "mapper", "render"]
+__all__ = [
+    "Codec",
+    "SeqpipeError",
+    "__version__",
+    "annotate",
+    "explained",
+    "mapper",
+    "render",
+    "serve",
+]
 
 # In a checkout the rooms `components` and `corpora` stand beside this folder, in a wheel inside it.
 if not (Path(__file__).parent / "components").is_dir():
@@ -28,6 +38,7 @@ _HOMES = {
     "explained": "seqpipe.explain.explanation",
     "mapper": "seqpipe.annotation.mapping",
     "render": "seqpipe.explain.rendering",
+    "serve": "seqpipe.explain.playground",
 }
 
 

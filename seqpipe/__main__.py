@@ -31,6 +31,7 @@ COMMANDS = {
     "generate": "go on with a text, as it is written",
     "annotate": "run a pipeline over a data set and write what it finds",
     "explain": "show which words decided, on the terminal and on a page",
+    "serve": "open a page that shows what becomes of a text while it is typed",
     "info": "tell what a pipeline is made of and how it was trained",
 }
 

@@ -20,8 +20,11 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 NEEDS = {"tune.md": "optuna"}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# The demo has its own test; spaCy's own commands are tested with the stage.
-LEFT_OUT = ("python -m seqpipe demo", "python -m spacy", "pip ", "tox", "git ")
+# The demo and the playground have their own tests; spaCy's own commands are tested with the stage.
+LEFT_OUT = (
+    *("python -m seqpipe demo", "python -m seqpipe serve", "python -m spacy"),
+    *("pip ", "tox", "git "),
+)
 SMALL = ["--training.max_steps", "4"]
 # Models that the pages speak of without training them.
 MODELS = {

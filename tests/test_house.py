@@ -22,7 +22,16 @@ from seqpipe.__main__ import COMMANDS as OFFERED
 ROOT = Path(__file__).parents[1]
 
 # What the outside may lean on. A change here is a change for users: CHANGELOG.md says so too.
-PUBLIC_NAMES = ["Codec", "SeqpipeError", "__version__", "annotate", "explained", "mapper", "render"]
+PUBLIC_NAMES = [
+    "Codec",
+    "SeqpipeError",
+    "__version__",
+    "annotate",
+    "explained",
+    "mapper",
+    "render",
+    "serve",
+]
 COMMANDS = [
     "annotate",
     "demo",
@@ -31,6 +40,7 @@ COMMANDS = [
     "generate",
     "info",
     "init-config",
+    "serve",
     "train",
     "translate",
     "tune",

@@ -33,6 +33,7 @@ SeqpipeError
 │   ├── PipelineMissing     no such folder or package
 │   ├── PipelineUnreadable  it is there, and spaCy cannot load it
 │   ├── FieldMissing        nothing in it writes what was asked for
+│   ├── NothingShown        no stage in it has anything to show
 │   ├── GeneratorUnfit      no generator that another stage can begin as
 │   ├── EarlierMissing      no stage in it that a new one can go on from
 │   └── EarlierUnfit        weights of an earlier stage that another one cannot take
@@ -50,6 +51,7 @@ SeqpipeError
 │   ├── ScoreMissing        a run has no score of that name
 │   ├── TrialsFruitless     none of them came to its end
 │   └── TrialsDie           workers that did not come back
+├── AddressRefused      a place in the network where no server can be opened
 ├── ExtraMissing        an optional package that is not installed
 ├── TrackerFailed       a tracker that takes no run
 ├── CheckpointError     a run that cannot be continued as asked
@@ -235,6 +237,14 @@ class FieldMissing(PipelineError):
         )
 
 
+class NothingShown(PipelineError):
+    def __init__(self, stages: Sequence[str], shown: Sequence[str]) -> None:
+        super().__init__(
+            f"The pipeline holds no stage that can be shown: it holds {listed(stages)}. Give one "
+            f"with a stage made by {listed(shown)}."
+        )
+
+
 class GeneratorUnfit(PipelineError):
     def __init__(self, folder: object, reason: str) -> None:
         super().__init__(
@@ -265,6 +275,14 @@ class OutputInUse(SeqpipeError):
 class OutputRefused(SeqpipeError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path} cannot be the output: {reason}.")
+
+
+class AddressRefused(SeqpipeError):
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"No server can be opened at {host}, port {port}: {reason}. Give another port, 0 to "
+            "have one picked, or the address of this machine."
+        )
 
 
 class ExtraMissing(SeqpipeError):
