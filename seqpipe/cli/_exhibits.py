@@ -16,6 +16,7 @@ _WIDE = 90  # places on a terminal
 _LABELLED = 2  # reviews of each label
 _CUT = 4  # sentences
 _TRANSLATED = 4
+_LOOKED_AT = 2  # translations, line by line
 
 
 class Exhibit(Protocol):
@@ -26,11 +27,13 @@ class Exhibit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exhibition:
-    """What is shown, of how many that were kept, after learning from how many."""
+    """What is shown, of how many that were kept, after learning from how many; and the texts that
+    are looked at more closely."""
 
     learned: int
     kept: int
     shown: Sequence[Exhibit]
+    texts: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ def reviews(model: Path, data: str) -> Exhibition:
     wrong = (review for review in kept if review.label != review.truth)
     mistake = next((review for review in wrong if review not in shown), None)
     learned = sum(1 for _ in labelled_rows(data, split="train"))
-    return Exhibition(learned, len(kept), [*shown, *([mistake] if mistake else [])])
+    shown += [mistake] if mistake else []
+    return Exhibition(learned, len(kept), shown, [one.text for one in (shown[0], shown[-1])])
 
 
 def sentences(model: Path, data: str) -> Exhibition:
@@ -124,7 +128,8 @@ def sentences(model: Path, data: str) -> Exhibition:
     if all(one.said == one.truth for one in shown):
         shown += [one for one in found if one.said != one.truth][:1]
     learned = open_passages(data, split="train")
-    return Exhibition(_count(learned), _count(kept), shown)
+    end = _bounds(kept[0])[:_CUT][-1][1]
+    return Exhibition(_count(learned), _count(kept), shown, [kept[0].text[:end]])
 
 
 def phrases(model: Path, data: str) -> Exhibition:
@@ -142,7 +147,7 @@ def phrases(model: Path, data: str) -> Exhibition:
     if all(one.said == one.truth for one in shown):
         shown += [one for one in kept if one.said != one.truth][:1]
     learned = sum(1 for _ in open_pairs(data, split="train", **sides))
-    return Exhibition(learned, len(kept), shown)
+    return Exhibition(learned, len(kept), shown, [one.text for one in shown[:_LOOKED_AT]])
 
 
 def poems(model: Path, data: str) -> Exhibition:
@@ -155,7 +160,7 @@ def poems(model: Path, data: str) -> Exhibition:
     given = ["", kept[0].splitlines(keepends=True)[0]]
     shown = [Poem(doc.text, doc._.generated) for doc in spacy.load(model).pipe(given)]
     learned = sum(1 for _ in open_texts(data, split="train"))
-    return Exhibition(learned, len(kept), shown)
+    return Exhibition(learned, len(kept), shown, kept[:1])
 
 
 def _count(passages: Iterable[Passage]) -> int:

@@ -16,12 +16,16 @@ from seqpipe.errors import OutputInUse
 if TYPE_CHECKING:
     from seqpipe.cli._exhibits import Exhibition
     from seqpipe.cli.train import Silent
+    from seqpipe.explain.looks import Look
 
 _EXAMPLE = """examples:
   python -m seqpipe demo
   python -m seqpipe demo --output /tmp/demo --seed 1
 
 Nothing is read from the network. The folder can be deleted when it has served."""
+
+PAGE = "demo.html"
+_TITLE = "What the demo has learned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Train on the bundled reviews, running texts and verse in English and Chinese, and on "
         "sentences with their translations; score what was kept from training, show some of it, "
-        "and leave the pipelines."
+        "and leave the pipelines and a page of what they make of it."
     )
     parser.epilog = _EXAMPLE
     parser.add_argument(
@@ -151,7 +155,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         ):
             print(_told(learned), flush=True)
             shown.append(learned)
-    print(_how_to_go_on(shown))
+    print(_how_to_go_on(shown, args.output / PAGE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,16 @@ class Learned:
     seconds: float
     scores: Mapping[str, float]
     exhibition: Exhibition
+    looks: Sequence[Look]
+
+    def told(self) -> str:
+        """How it went, in a sentence."""
+        kind, seen = self.kind, self.exhibition
+        scores = [f"{title} {self.scores[name]:.3f}" for name, title in kind.titles.items()]
+        return (
+            f"learned from {seen.learned:,} {kind.rows} in {self.seconds:.0f} s; "
+            f"on {seen.kept:,} others: {', '.join(scores)}"
+        )
 
 
 def demo(
@@ -174,17 +188,22 @@ def demo(
     announce: Callable[[str], None] = lambda corpus: None,
     watcher: Silent | None = None,
 ) -> Iterator[Learned]:
-    """Trains on one bundled corpus after the other, each into its own folder below `output`."""
+    """Trains on one bundled corpus after the other, each into its own folder below `output`; the
+    page is written when all have been walked."""
     output = Path(output)
+    shown = []
     if output.exists() and not overwrite and not (output.is_dir() and not any(output.iterdir())):
         raise OutputInUse(output, "--overwrite")
     for kind in KINDS:
         for corpus, lang in kind.corpora.items():
             settings = {"nlp.lang": lang, "system.seed": seed, **kind.settings}
             announce(corpus)
-            yield _learned(
+            learned = _learned(
                 kind, corpus, output / corpus, settings, overwrite=overwrite, watcher=watcher
             )
+            shown.append(learned)
+            yield learned
+    _write_page(output / PAGE, shown)
 
 
 def _learned(
@@ -213,26 +232,48 @@ def _learned(
     if trained.stopped:
         raise KeyboardInterrupt
     exhibition = kind.exhibit(trained.best, data)
-    return Learned(kind, corpus, trained.best, seconds, trained.shown(), exhibition)
+    looks = _looks(trained.best, exhibition.texts)
+    return Learned(kind, corpus, trained.best, seconds, trained.shown(), exhibition, looks)
+
+
+def _looks(model: Path, texts: Sequence[str]) -> list[Look]:
+    from seqpipe.explain.looks import looks
+    from seqpipe.pipelines import load_pipeline, one_thread
+
+    nlp = load_pipeline(model)
+    with one_thread():
+        return [look for text in texts for look in looks(nlp, text)]
+
+
+def _write_page(path: Path, shown: Sequence[Learned]) -> None:
+    """All that was looked at, corpus by corpus."""
+    from seqpipe.explain import html
+    from seqpipe.files import written
+
+    sections = []
+    for one in shown:
+        heading = f"{one.kind.stage}: {one.corpus}"
+        sections.append(html.section(heading, html.shown(f"It {one.told()}."), []))
+        sections += [look.markup for look in one.looks]
+    with written(path) as beside:
+        beside.write_text(html.page(sections, title=_TITLE, lang="en"), encoding="utf-8")
 
 
 def _told(learned: Learned) -> str:
     from seqpipe.cli._table import table
 
-    kind, seen = learned.kind, learned.exhibition
-    scores = [f"{title} {learned.scores[name]:.3f}" for name, title in kind.titles.items()]
+    rows = (row for one in learned.exhibition.shown for row in one.rows())
     return "\n".join(
         [
-            f"bundled:{learned.corpus}: learned from {seen.learned:,} {kind.rows} in "
-            f"{learned.seconds:.0f} s; on {seen.kept:,} others: {', '.join(scores)}",
+            f"bundled:{learned.corpus}: {learned.told()}",
             "",
-            table([kind.head, *(row for one in seen.shown for row in one.rows())]),
+            table([learned.kind.head, *rows]),
             "",
         ]
     )
 
 
-def _how_to_go_on(learned: Sequence[Learned]) -> str:
+def _how_to_go_on(learned: Sequence[Learned], page: Path) -> str:
     first = {one.kind.stage: one for one in reversed(learned)}
     trials = [
         line
@@ -241,6 +282,8 @@ def _how_to_go_on(learned: Sequence[Learned]) -> str:
     ]
     return "\n".join(
         [
+            f"What they make of texts that they have not seen: {page}",
+            "",
             "The pipelines load like any other of spaCy:",
             "",
             *(f"    {one.model}" for one in learned),
@@ -248,6 +291,8 @@ def _how_to_go_on(learned: Sequence[Learned]) -> str:
             "    import spacy",
             *trials,
             "",
+            "What becomes of a text while you type it: "
+            f"python -m seqpipe serve {page.parent}/*/model-best",
             "Next, data of your own: python -m seqpipe train STAGE DATA --output DIR",
             f"where STAGE is {' or '.join(kind.stage for kind in KINDS)}",
         ]

@@ -238,10 +238,10 @@ class FieldMissing(PipelineError):
 
 
 class NothingShown(PipelineError):
-    def __init__(self, stages: Sequence[str], shown: Sequence[str]) -> None:
+    def __init__(self, stages: Sequence[str]) -> None:
         super().__init__(
             f"The pipeline holds no stage that can be shown: it holds {listed(stages)}. Give one "
-            f"with a stage made by {listed(shown)}."
+            "with a tokenizer, a sentiment stage, a translator or a generator of seqpipe."
         )
 
 

@@ -12,15 +12,8 @@ from spacy.tokens import Doc
 from seqpipe.errors import SeqpipeError, reason_of
 from seqpipe.explain.explanation import explained, extension_of
 from seqpipe.explain.html import running, section, shown
-from seqpipe.explain.styles import view
-
-# The style in which the stages of a factory are best seen.
-FITTING = {
-    "seqpipe_tokenizer": "boundaries",
-    "seqpipe_sentiment": "saliency",
-    "seqpipe_translator": "alignment",
-    "seqpipe_generator": "surprisal",
-}
+from seqpipe.explain.stages import kinds_of
+from seqpipe.explain.styles import USUAL, view
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +25,18 @@ class Look:
     failed: bool = False
 
 
-def shows(nlp: Language) -> list[str]:
-    """The stages that have something to show."""
-    return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in FITTING]
-
-
 def looks(nlp: Language, text: str, *, title: str = "") -> Iterator[Look]:
-    """One for each stage that has something to show, in their order, and for any that fails: the
-    next goes on with what was there before. `title` is what they are called together."""
-    showing = shows(nlp)
+    """One for each stage that can be explained, in their order, and for any that fails: the next
+    goes on with what was there before. `title` is what they are called together."""
+    kinds = kinds_of(nlp)
     found: Any = text
-    steps: list[tuple[str, Callable[..., Any]]] = [("nlp.tokenizer", nlp.make_doc), *nlp.pipeline]
+    first = "nlp.tokenizer" if "tokenizer" in nlp.pipe_names else "tokenizer"
+    steps: list[tuple[str, Callable[..., Any]]] = [(first, nlp.make_doc), *nlp.pipeline]
     for name, step in steps:
-        called = title if [name] == showing and title else f"{title} {name}".strip()
+        called = title if title and [name] == [*kinds] else f"{title} {name}".strip()
         try:
             found = step(found)
-            look = _look(nlp, found, name, called) if name in showing else None
+            look = _look(nlp, found, name, kinds[name], called) if name in kinds else None
         except Exception as error:  # whatever a stage of anybody raises
             look = _failed(error, called)
         if look is not None:
@@ -62,18 +51,18 @@ def looks_of_all(pipelines: Mapping[str, Language], text: str) -> Iterator[Look]
         yield from looks(nlp, text, title=title)
 
 
-def _look(nlp: Language, doc: Doc, name: str, called: str) -> Look:
-    style = FITTING[nlp.get_pipe_meta(name).factory]
-    if style == "saliency":
-        doc = explained(nlp, doc, stage=name)
-    seen = view(doc, style)
-    seen = replace(seen, heading=f"{called}: {seen.heading}", body=seen.body + _continued(doc))
+def _look(nlp: Language, doc: Doc, name: str, kind: str, called: str) -> Look:
+    seen = view(explained(nlp, doc, stage=name), USUAL[kind])
+    seen = replace(
+        seen, heading=f"{called}: {seen.heading}", body=seen.body + _continued(nlp, doc, name)
+    )
     return Look(seen.heading, seen.section())
 
 
-def _continued(doc: Doc) -> str:
+def _continued(nlp: Language, doc: Doc, name: str) -> str:
     """What a generator has written after a text."""
-    written = extension_of(doc, "generated")
+    names = getattr(dict(nlp.pipeline).get(name), "names", None)
+    written = extension_of(doc, names.generated) if names else None
     if not isinstance(written, str):
         return ""
     return f'\n<p class="told">It goes on with</p>\n{running(written, [], [])}'

@@ -27,7 +27,8 @@ from spacy.language import Language
 
 from seqpipe.errors import AddressRefused, NothingShown, listed
 from seqpipe.explain.html import fragment
-from seqpipe.explain.looks import FITTING, looks_of_all, shows
+from seqpipe.explain.looks import looks_of_all
+from seqpipe.explain.stages import kinds_of
 from seqpipe.pipelines import one_thread
 
 PORT = 8765
@@ -60,8 +61,8 @@ def serve(
     """
     pipelines = {"": nlp} if isinstance(nlp, Language) else dict(nlp)
     for one in pipelines.values():
-        if not shows(one):
-            raise NothingShown(one.pipe_names, [*FITTING])
+        if not kinds_of(one):
+            raise NothingShown(one.pipe_names)
     playground = Playground(pipelines, host=host, port=port)
     if block:
         playground.run()
@@ -148,7 +149,7 @@ class _Server(ThreadingHTTPServer):
 
     def page(self, nonce: str) -> str:
         told = [
-            f"{title} ({listed(shows(nlp))})" if title else listed(shows(nlp))
+            f"{title} ({listed(kinds_of(nlp))})" if title else listed(kinds_of(nlp))
             for title, nlp in self.pipelines.items()
         ]
         return self.template.substitute(

@@ -61,6 +61,12 @@ def test_it_leaves_pipelines_and_says_how_to_use_them(
                 assert doc.text == "好 good" and doc.has_annotation("SENT_START")
     for word in ("accuracy", "token F", "sentence F", "BLEU", "bits per character", "spacy.load("):
         assert word in ran.out
+    page = tmp_path / "new" / "demo.html"
+    assert f"not seen: {page}\n" in ran.out and f"serve {tmp_path}/new/*/model-best" in ran.out
+    told = page.read_text(encoding="utf-8")
+    headings = re.findall(r'<h2 dir="auto">([\w ]+): ', told)
+    assert [headings.count(kind.stage) for kind in KINDS] == [6, 4, 6, 4]
+    assert "nothing to see" not in told and "<script" not in told
     tried = ran.out[ran.out.index("    import spacy") :].partition("\n\n")[0]
     exec(textwrap.dedent(tried), {})
 

@@ -104,7 +104,7 @@ def test_a_stage_that_fails_says_why_and_the_next_goes_on() -> None:
         assert "There is a &lt;b&gt;question&lt;/b&gt; in" in failed["markup"]
         assert shown["heading"].startswith("sentiment: ") and not shown["failed"]
         (broken,) = looks(play, "half of a sign: \ud83d")
-        assert broken["failed"] and broken["heading"].startswith("nlp.tokenizer: ")
+        assert broken["failed"] and broken["heading"].startswith("tokenizer: ")
 
 
 @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:80", "192.168.0.7:8765"])
@@ -213,7 +213,7 @@ def test_it_goes_on_until_ctrl_c(
 
 
 def test_what_cannot_be_served(nlp: Language) -> None:
-    with pytest.raises(NothingShown, match=r"it holds nothing\. Give one with a stage made by seq"):
+    with pytest.raises(NothingShown, match=r"it holds nothing\. Give one with a tok"):
         seqpipe.serve(spacy.blank("en"))
     for host, port in (("no such host", 0), ("127.0.0.1", 99_999), ("203.0.113.1", 0)):
         with pytest.raises(AddressRefused, match=f"at {host}, port {port}: "):
