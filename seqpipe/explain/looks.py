@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 from seqpipe.errors import SeqpipeError, reason_of
 from seqpipe.explain.explanation import explained, extension_of
-from seqpipe.explain.html import running, section, shown
+from seqpipe.explain.html import section, shown
 from seqpipe.explain.stages import kinds_of
 from seqpipe.explain.styles import USUAL, view
 
@@ -53,9 +53,8 @@ def looks_of_all(pipelines: Mapping[str, Language], text: str) -> Iterator[Look]
 
 def _look(nlp: Language, doc: Doc, name: str, kind: str, called: str) -> Look:
     seen = view(explained(nlp, doc, stage=name), USUAL[kind])
-    seen = replace(
-        seen, heading=f"{called}: {seen.heading}", body=seen.body + _continued(nlp, doc, name)
-    )
+    heading, more = f"{called}: {seen.heading}", seen.more + _continued(nlp, doc, name)
+    seen = replace(seen, heading=heading, more=more)
     return Look(seen.heading, seen.section())
 
 
@@ -65,7 +64,10 @@ def _continued(nlp: Language, doc: Doc, name: str) -> str:
     written = extension_of(doc, names.generated) if names else None
     if not isinstance(written, str):
         return ""
-    return f'\n<p class="told">It goes on with</p>\n{running(written, [], [])}'
+    return (
+        '<p class="told">It goes on with</p>\n'
+        f'<div class="text" style="line-height:1.5;margin:0" dir="auto">{shown(written)}</div>'
+    )
 
 
 def _failed(error: Exception, called: str) -> Look:
