@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
     from seqpipe.corpora.cuts import Part
+    from seqpipe.explain.report.page import Findings
 
 _AT_ONCE = 1_000_000  # characters in memory, or one text where it is longer
 
@@ -24,9 +25,16 @@ def foretellers(nlp: Language) -> list[Generator]:
 
 
 def measure_texts(
-    nlp: Language, data: str, *, text: str | None, split: str, limit: int
+    nlp: Language,
+    data: str,
+    *,
+    text: str | None,
+    split: str,
+    limit: int,
+    findings: Findings | None = None,
 ) -> tuple[int, dict[str, Any]]:
-    """How many texts there were, and the scores of the first generator on all of them.
+    """How many texts there were, and the scores of the first generator on all of them; `findings`
+    see each.
 
     A text is measured as a whole, up to what spaCy makes a doc of. Column and line ends are those
     of its training, where nothing else is said.
@@ -48,8 +56,15 @@ def measure_texts(
         join=learned.get("join", "auto"),
         longest=min(nlp.max_length, _AT_ONCE),
     )
-    docs = clock.timed(nlp, parts)
-    scores = foretellers(nlp)[0].score(Example(doc, doc) for doc in docs)
+
+    def examples() -> Iterator[Example]:
+        for doc in clock.timed(nlp, parts):
+            example = Example(doc, doc)
+            if findings is not None:
+                findings.add(example)
+            yield example
+
+    scores = foretellers(nlp)[0].score(examples())
     seconds = max(clock.seconds, 1e-9)
     speed = {
         "words_per_second": clock.words / seconds,

@@ -34,10 +34,14 @@ from spacy.util import (
 )
 from thinc.api import fix_random_seed
 
+from seqpipe.cli._fingerprint import Fingerprint
 from seqpipe.cli._gradients import gradient_files
+from seqpipe.cli._report import Ending, report_file, report_run
+from seqpipe.cli._samples import samples_file
 from seqpipe.cli._settings import (
     fit_length,
     fit_schedule,
+    flat,
     own_settings,
     plan_of,
     steps_of,
@@ -115,7 +119,7 @@ class Run:
             ways = "--overwrite or --resume" if ours else "another one: it holds no run of seqpipe"
             raise OutputInUse(self.output, ways)
         self.output.mkdir(parents=True, exist_ok=True)
-        for path in (*self._models(), self.facts, self.log):
+        for path in (*self._models(), self.facts, self.log, report_file(self.output)):
             sweep(path)
 
     def train(self, config: Config, watcher: Watcher) -> Trained:
@@ -149,7 +153,8 @@ class Run:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
-        for path in (self.facts, self.log, *gradient_files(self.output)):
+        told = (*gradient_files(self.output), samples_file(self.output), report_file(self.output))
+        for path in (self.facts, self.log, *told):
             path.unlink(missing_ok=True)
         for folder in (*self._models(), self.output / TensorBoard.run):
             shutil.rmtree(folder, ignore_errors=True)
@@ -184,18 +189,21 @@ class Run:
         _, stage = only_stage(nlp)
         tuning_of(filled).check(stage.shim.learner)
         stage.shim.learner.compute_in(own_settings(filled)["precision"])
-        rows = None
+        known: dict[str, int | str] = {}  # of a stream nobody knows how many rows it has
         if stream is None:
-            rows = self._encode(stage, corpora[0](reader))
+            mark = Fingerprint(stage)
+            rows = self._encode(stage, mark.seen(corpora[0](reader)))
             if not len(rows):
                 raise DataEmpty(str(filled["paths"].get("train") or "train"), "labelled row")
+            sizes = {"rows": len(rows), "pieces": int(rows.lengths.sum())}
+            known = {**sizes, "fingerprint": str(mark)}
             plan = self._plan(filled)
             course = _course(stage, rows, Rows.open(self.answers), plan)
             fit_length(nlp, course, plan)
             fit_schedule(nlp, steps_of(self._plan(nlp.config.interpolate()), course))
         else:
             fit_schedule(nlp, self._plan(filled).steps)
-        nlp.meta["seqpipe"] = _facts(nlp, rows)
+        nlp.meta["seqpipe"] = _facts(nlp, known)
         with written_folder(self.start) as beside:
             nlp.to_disk(beside)
 
@@ -235,7 +243,8 @@ class Run:
         plan, own = self._plan(config), own_settings(config)
         torch.manual_seed(plan.seed + self.team.rank)
         way, steps = self._way(nlp, plan)
-        how: Any = {"tuning": tuning_of(config), "gradients": own["gradients"]}
+        watched = {name: own[name] for name in ("gradients", "samples")}
+        how: Any = {"tuning": tuning_of(config), "seed": plan.seed, **watched}
         trainee = StageTrainee(nlp, way, self.output, steps=steps, **how)
         trainee.learner.team = self.team
         trainee.learner.compute_in(own["precision"])
@@ -259,6 +268,10 @@ class Run:
         if self.team.leads:
             if loop.last is not None:
                 trainee.save("model-last", loop.last)
+            if own["report"]:
+                processes = self.team.size
+                ending = Ending(at=loop.at, best=best, ended=ended, processes=processes)
+                report_run(self.output, trainee, ending)
             if ended:
                 self._write_facts({**facts, "finished": {"step": loop.at.step, "scores": scores}})
                 shutil.rmtree(self.folder)
@@ -274,7 +287,7 @@ class Run:
         config = load_config(self.start / "config.cfg", interpolate=True)
         known = facts.get("tracked", {})
         runs = {kind: known.get(kind) for kind in own_settings(config)["track"]}
-        with tracked(watcher, self.output, dict(_flat(config)), runs) as watching:
+        with tracked(watcher, self.output, dict(flat(config)), runs) as watching:
             if runs:
                 facts["tracked"] = watching.runs
                 self._write_facts(facts)
@@ -322,11 +335,9 @@ def _course(stage: Stage, rows: Rows, answers: Rows, plan: Plan) -> Course:
     return stage.course(rows, answers, side_by_side=plan.rows, budget=plan.budget, seed=plan.seed)
 
 
-def _facts(nlp: Language, rows: Rows | None) -> dict[str, Any]:
-    """What a person wants to know of a model that comes along years later; of a stream nobody
-    knows how many rows it has."""
+def _facts(nlp: Language, known: Mapping[str, int | str]) -> dict[str, Any]:
+    """What a person wants to know of a model that comes along years later."""
     config = nlp.config.interpolate()
-    known = {} if rows is None else {"rows": len(rows), "pieces": int(rows.lengths.sum())}
     return {
         "trained_on": {"corpora": config["corpora"], **known},
         "seed": config["training"]["seed"],
@@ -345,16 +356,8 @@ def _plain(config: Config) -> dict[str, Any]:
 
 def compare(output: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuses to go on with other settings than the run began with."""
-    old, new = dict(_flat(before)), dict(_flat(now))
+    old, new = dict(flat(before)), dict(flat(now))
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if changed:
         told = [f"{n} was {old.get(n)!r} and is {new.get(n)!r}" for n in sorted(changed)]
         raise CheckpointError(output, listed(told, most=3))
-
-
-def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,8 @@ _OWN = {
     "mean_of_last": 0,  # validations, whose weights are averaged at the end
     "most_skipped": 20,  # steps in a row that are not finite: chance alone does not do that
     "gradients": False,  # whether they are measured at each validation
+    "samples": 5,  # rows of which is kept what was said of them at each validation
+    "report": True,  # whether a page is drawn at the end
     "track": (),  # who else is shown the run
     # whether rows are read as they come, how many are held, and how many are looked at before
     "streaming": False,
@@ -36,6 +38,9 @@ _OWN = {
     "layer_decay": 1.0,
     "unfreeze": 0.0,
 }
+
+
+_LEAST = {"most_skipped": 1, "recompute": 0, "mean_of_last": 0, "samples": 0}
 
 
 def own_settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def plan_of(config: Mapping[str, Any], *, processes: int = 1) -> Plan:
     own = own_settings(config)
     if training["max_epochs"] < 0:
         raise SettingError("training.max_epochs", training["max_epochs"], "0 or more")
-    for name, least in {"most_skipped": 1, "recompute": 0, "mean_of_last": 0}.items():
+    for name, least in _LEAST.items():
         if own[name] < least:
             raise SettingError(f"seqpipe.{name}", own[name], f"a whole number from {least} on")
     return Plan(
@@ -100,3 +105,12 @@ def fit_schedule(nlp: Language, steps: int) -> None:
     if isinstance(rate, dict) and rate.get("total_steps") == 0:
         rate["total_steps"] = steps
         rate["warmup_steps"] = min(rate["warmup_steps"], rate["total_steps"] // 4)
+
+
+def flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by their dotted names."""
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -33,6 +33,7 @@ JOURNAL = "study.log"
 TRIALS = "trials"
 _NAME = "tune"
 _BEFORE_PRUNING = 5  # trials that a median is taken of, at least
+_QUIET = {"seqpipe.report": False, "seqpipe.samples": 0}  # nobody looks at so many
 _FIRST_LOOK = 2  # no trial is given up at its first validation
 
 
@@ -208,7 +209,7 @@ class Study:
                 self.search.data,
                 output=folder,
                 columns=self.search.columns,
-                overrides={**self.search.overrides, **claimed.settings},
+                overrides={**_QUIET, **self.search.overrides, **claimed.settings},
                 resume=True,
                 watcher=curve,
             )

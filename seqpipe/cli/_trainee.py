@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Mapping
 from itertools import repeat
 from pathlib import Path
@@ -15,10 +16,13 @@ from spacy.training import Example
 from spacy.util import combine_score_weights, load_model_from_config, registry, resolve_dot_names
 from torch import Tensor
 
+from seqpipe.cli._fingerprint import Fingerprint
 from seqpipe.cli._gradients import GradientLog
 from seqpipe.components._confidence import Calibrated
+from seqpipe.cli._samples import SampleLog
 from seqpipe.components._stage import Buckets, Lessons, Stage
 from seqpipe.errors import DataEmpty, UsageError, listed
+from seqpipe.explain.report.curves import thinned
 from seqpipe.files import written_folder
 from seqpipe.text.course import Part, Parts, Way
 from seqpipe.text.rows import Rows
@@ -63,7 +67,9 @@ class StageTrainee:
         *,
         tuning: Tuning,
         steps: int,
-        gradients: bool = False,
+        seed: int,
+        gradients: bool,
+        samples: int,
     ) -> None:
         self.nlp = nlp
         self.name, self.stage = only_stage(nlp)
@@ -88,6 +94,9 @@ class StageTrainee:
         self._examined = False  # since the last step, so that the stage knows how sure it may be
         self._dev = self._examples(config, training["dev_corpus"])
         self._encoded = Rows.of(self.stage.encode([eg.predicted for eg in self._dev]))
+        self._samples = (
+            SampleLog(output, self.stage, self._dev, count=samples, seed=seed) if samples else None
+        )
 
     def _examples(self, config: Any, corpus: str) -> list[Example]:
         """Read with a second pipeline, so that the texts stay out of the one that is saved."""
@@ -160,6 +169,9 @@ class StageTrainee:
             found = self._examine()
         docs = self.stage.written([example.predicted for example in self._dev], found)
         examples = [Example(d, eg.reference) for d, eg in zip(docs, self._dev, strict=True)]
+        if self._samples is not None:
+            with self.learner.averaged():
+                self._samples.add(self._taken, docs)
         scores = self.stage.score(examples)
         weights = {n: w for n, w in self._weights.items() if w and scores.get(n) is not None}
         score = sum(float(scores[n]) * w for n, w in weights.items())
@@ -171,6 +183,21 @@ class StageTrainee:
         if isinstance(self.stage, Calibrated) and self.stage.calibrates:
             return self.stage.calibrate(self._dev, self._encoded)
         return self.stage.examine(self._encoded)
+
+    def examined(self, model: Path, *, most: int) -> list[Example]:
+        """What a pipeline that was saved says of what is measured on; of more than so many rows, as
+        many evenly spread. Nothing is learned any more afterwards."""
+        self.stage.from_disk(model / self.name, exclude=["vocab"])
+        some = thinned(self._dev, most)
+        docs = [example.predicted for example in some]
+        docs = list(self.stage.written(docs, self.stage.examine(self.stage.encode(docs))))
+        return [Example(doc, eg.reference) for doc, eg in zip(docs, some, strict=True)]
+
+    def fingerprint(self) -> str:
+        """Of what is measured on."""
+        mark = Fingerprint(self.stage)
+        deque(mark.seen(self._dev), maxlen=0)
+        return str(mark)
 
     def save(self, name: str, validation: Validation | None) -> None:
         if validation is not None:

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.training import Example
 
+    from seqpipe.explain.report.page import Findings
+
 _EXAMPLE = """examples:
   python -m seqpipe evaluate reviews/model-best bundled:reviews_en
   python -m seqpipe evaluate reviews/model-best new.csv --text review --label stars --json out.json
+  python -m seqpipe evaluate reviews/model-best bundled:reviews_en --report mistakes.html
   python -m seqpipe evaluate words/model-best en_ewt-ud-test.conllu
   python -m seqpipe evaluate en-de/model-best pairs.csv --source en --target de
   python -m seqpipe evaluate verse/model-best poems.jsonl --text poem
@@ -88,6 +91,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", metavar="FILE", help="write the scores as one flat object; - for stdout"
     )
+    drawn = "write a page of mistakes, confidence and errors by length"
+    parser.add_argument("--report", metavar="PAGE", type=Path, help=drawn)
 
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
@@ -95,6 +100,8 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
 
     if args.json not in (None, "-"):
         claim_file(Path(args.json), overwrite=True)
+    if args.report is not None:
+        claim_file(args.report, overwrite=True)
     found = evaluate(
         args.model,
         args.data,
@@ -107,6 +114,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         split=args.split,
         limit=args.limit,
         device=args.device,
+        report=args.report,
     )
     scores = json.dumps(found.scores, indent=2)
     if args.json == "-":
@@ -144,43 +152,96 @@ def evaluate(
     split: str | None = None,
     limit: int = 0,
     device: str | None = None,
+    report: str | Path | None = None,
 ) -> Evaluation:
-    """Runs the pipeline over one part of the data and scores what it finds.
+    """Runs the pipeline over one part of the data and scores what it finds; `report` names a page
+    of it to be written.
 
     What a row is follows from what the pipeline writes: a text and its label, else a text and its
     translation, else a sentence and its tokens, else a text to be foretold; a column that is named
     decides.
     """
-    from seqpipe.cli._foretelling import foretellers, measure_texts
-    from seqpipe.cli._pipeline import category_labels, learned_from
-    from seqpipe.pipelines import load_pipeline, one_thread, write_only
+    from seqpipe.cli._foretelling import foretellers
+    from seqpipe.pipelines import load_pipeline, write_only
 
     data = str(data)
     nlp = load_pipeline(model, device=device)
     columns = {"text": text, "label": label, "tokens": tokens, "source": source, "target": target}
     asked = _asked(nlp, data, columns)
-    write_only(nlp, [pipe.names.bits_per_char for pipe in foretellers(nlp)])
+    names = [pipe.names for pipe in foretellers(nlp)]
+    wanted = [each.bits_per_char for each in names]
+    if report is not None:  # which shows the words that were dear
+        wanted += [each.surprisal for each in names]
+    write_only(nlp, wanted)
     part = split or pick_split(data)
     if _learned_from(nlp, data, part):
         message = f"the pipeline learned from {data!r} ({part}): new texts may be harder"
         warnings.warn(message, stacklevel=2)
+    findings = None
+    if report is not None:
+        from seqpipe.cli._report import findings_in
+
+        findings = findings_in(nlp, asked.what)
+    where: Any = {"split": part, "limit": limit, "findings": findings}
     if asked.what == "running":
-        with one_thread():
-            count, scores = measure_texts(nlp, data, text=text, split=part, limit=limit)
-        return Evaluation(part, count, _flat(scores, asked), {}, {})
+        found = _foretold(nlp, data, asked, text=text, **where)
+    else:
+        found = _compared(nlp, data, asked, labels=labels, **where)
+    if report is not None and findings is not None:
+        from seqpipe.cli._report import report_evaluation
+
+        report_evaluation(Path(report), nlp, found, findings, data=data)
+    return found
+
+
+def _foretold(
+    nlp: Language,
+    data: str,
+    asked: Asked,
+    *,
+    text: str | None,
+    split: str,
+    limit: int,
+    findings: Findings | None,
+) -> Evaluation:
+    """What running text costs."""
+    from seqpipe.cli._foretelling import measure_texts
+    from seqpipe.pipelines import one_thread
+
+    with one_thread():
+        count, scores = measure_texts(
+            nlp, data, text=text, split=split, limit=limit, findings=findings
+        )
+    return Evaluation(split, count, _flat(scores, asked), {}, {})
+
+
+def _compared(
+    nlp: Language,
+    data: str,
+    asked: Asked,
+    *,
+    labels: Sequence[str] | None,
+    split: str,
+    limit: int,
+    findings: Findings | None,
+) -> Evaluation:
+    """Documents against those that know the answers."""
+    from seqpipe.cli._pipeline import category_labels, learned_from
+    from seqpipe.pipelines import one_thread
+
     if asked.what == "cats" and not asked.docs:
         named = list(labels or learned_from(nlp).get("labels") or ())
         asked = replace(asked, read=partial(asked.read, labels=named))
-    examples = list(asked.read(data, split=part, limit=limit, shuffle=False)(nlp))
+    examples = list(asked.read(data, split=split, limit=limit, shuffle=False)(nlp))
     known = category_labels(nlp) if asked.what == "cats" else []
     if known:
         _agree(examples, data=data, known=known, whole=not asked.docs)
     if not examples:
         raise DataEmpty(data, "document to measure on")
     with one_thread():
-        scores = _measured(nlp, examples)
+        scores = _measured(nlp, examples, findings)
     return Evaluation(
-        part,
+        split,
         len(examples),
         _flat(scores, asked),
         _by_label(scores, examples),
@@ -234,7 +295,9 @@ def _asked(nlp: Language, data: str, columns: Mapping[str, str | None]) -> Asked
     return Asked(what, partial(read_pairs, extension=str(translates(nlp)), **sides), docs)
 
 
-def _measured(nlp: Language, examples: Sequence[Example]) -> dict[str, Any]:
+def _measured(
+    nlp: Language, examples: Sequence[Example], findings: Findings | None
+) -> dict[str, Any]:
     """Scores as `nlp.evaluate` has them, and how much was read in a second."""
     from spacy.scorer import Scorer
     from spacy.training import Example
@@ -244,6 +307,9 @@ def _measured(nlp: Language, examples: Sequence[Example]) -> dict[str, Any]:
     docs = list(nlp.pipe(texts))
     seconds = max(time.perf_counter() - start, 1e-9)
     pairs = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
+    if findings is not None:
+        for pair in pairs:
+            findings.add(pair)
     return {
         **Scorer(nlp=nlp).score(pairs),
         "words_per_second": sum(map(len, docs)) / seconds,
@@ -319,24 +385,34 @@ def _by_label(
 def _told(model: str, data: str, found: Evaluation) -> str:
     from seqpipe.cli._table import table
 
-    # the precision by another name, and bits per character by another count
-    known = {*_TITLES, "token_acc", "char_likelihood"}
-    others = [n for n in found.scores if n not in known and not n.startswith("cats_")]
-    names = {name: title for name, title in _TITLES.items() if name in found.scores}
-    shown = {**{name: name for name in others}, **names}
-    facts = [(title, _number(name, found.scores[name])) for name, title in shown.items()]
+    facts = told_scores(found.scores)
     head = f"{model} on {found.documents:,} documents of {data} ({found.split})"
     parts = [head, table(facts, right=[1])]
     if found.signatures:
         parts.append("\n".join(f"{n.partition('_')[0]}: {s}" for n, s in found.signatures.items()))
     if found.labels:
-        rows = [
-            (name, *(f"{of[key]:.3f}" for key in "prf"), f"{of['documents']:,}")
-            for name, of in found.labels.items()
-        ]
-        head_row = ("label", "P", "R", "F", "documents")
-        parts.append(table([head_row, *rows], right=[1, 2, 3, 4]))
+        parts.append(table(told_labels(found), right=[1, 2, 3, 4]))
     return "\n\n".join(parts)
+
+
+def told_scores(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a person reads of them, by the names that a person has for them."""
+    # the precision by another name, and bits per character by another count
+    known = {*_TITLES, "token_acc", "char_likelihood"}
+    numbers = {name: value for name, value in scores.items() if isinstance(value, Real)}
+    others = [n for n in numbers if n not in known and not n.startswith("cats_")]
+    names = {name: title for name, title in _TITLES.items() if name in numbers}
+    shown = {**{name: name for name in others}, **names}
+    return [(title, _number(name, float(numbers[name]))) for name, title in shown.items()]
+
+
+def told_labels(found: Evaluation) -> list[tuple[str, ...]]:
+    """Head and rows of a table, a row a label."""
+    rows = [
+        (name, *(f"{of[key]:.3f}" for key in "prf"), f"{of['documents']:,}")
+        for name, of in found.labels.items()
+    ]
+    return [("label", "P", "R", "F", "documents"), *rows]
 
 
 def _number(name: str, value: float) -> str:

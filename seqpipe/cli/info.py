@@ -189,8 +189,8 @@ def _stage_facts(stage: StageInfo) -> Iterator[tuple[str, str]]:
 def _training_facts(found: Info) -> Iterator[tuple[str, str]]:
     trained = found.trained_on
     corpora = (trained or {}).get("corpora", {})
-    yield "trained on", _corpus(corpora.get("train"))
-    yield "measured on", _corpus(corpora.get("dev"))
+    yield "trained on", corpus_told(corpora.get("train"))
+    yield "measured on", corpus_told(corpora.get("dev"))
     for name, value in (trained or {}).items():
         if name != "corpora":
             yield name, f"{value:,}" if isinstance(value, int) else str(value)
@@ -200,7 +200,7 @@ def _training_facts(found: Info) -> Iterator[tuple[str, str]]:
     yield "scores", _scores(found.scores)
 
 
-def _corpus(corpus: Mapping[str, Any] | None) -> str:
+def corpus_told(corpus: Mapping[str, Any] | None) -> str:
     if corpus is None:
         return _UNKNOWN
     from seqpipe.cli._pipeline import within

@@ -31,6 +31,8 @@ class Position:
     padding: int = 0
     norm: float = 0.0  # of the last gradient
     seconds: float = 0.0  # of all sittings together
+    cpu_seconds: float = 0.0  # that all threads of this process were busy
+    joules: float = 0.0  # that the processor counted meanwhile; 0 where it does not
     validations: int = 0
     best: float = float("-inf")
     best_step: int = 0

@@ -7,7 +7,6 @@ Pascanu et al. 2013).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -31,8 +30,8 @@ class Gradients:
     layers: Mapping[str, float]  # norms of the gradients of their weights
     lags: Mapping[str, Sequence[float]]  # of each cell, 0 steps back and more
 
-    def line(self) -> str:
-        return json.dumps(asdict(self)) + "\n"
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 def look(learner: Learner, learn: Callable[[], object], *, step: int, steps: int) -> Gradients:

@@ -20,6 +20,7 @@ from seqpipe.errors import TrainingDiverged
 from seqpipe.files import written
 from seqpipe.text.course import Part, Parts
 from seqpipe.train.checkpoint import Position, load_checkpoint, save_checkpoint
+from seqpipe.train.energy import Meter
 from seqpipe.train.learner import Learner, Taken
 from seqpipe.train.team import Team
 
@@ -120,6 +121,7 @@ class Loop:
         self.at = position or Position()
         self.last: Validation | None = None
         self._counted = time.perf_counter()  # up to here `at.seconds` holds the time
+        self._meter = Meter()
         self._stretch = time.perf_counter()  # where the words of the speed begin to count
         self._words = 0
 
@@ -270,6 +272,9 @@ class Loop:
         now = time.perf_counter()
         self.at.seconds += now - self._counted
         self._counted = now
+        spent = self._meter.read()
+        self.at.cpu_seconds += spent.cpu_seconds
+        self.at.joules += spent.joules
 
     def _speed(self) -> float:
         return self._words / max(1e-9, time.perf_counter() - self._stretch)

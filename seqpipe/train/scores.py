@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.errors import SettingError
 from seqpipe.text.units import SPACELESS
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.chrf import CHRF
 
 _HAN = re.compile("[\u3400-\u9fff]")
 
@@ -71,6 +75,18 @@ def score_texts(
     scores = {n: min(one.corpus_score(said, [gold]).score / 100, 1.0) for n, one in found.items()}
     signatures = {f"{n}_signature": str(one.get_signature()) for n, one in found.items()}
     return {**scores, **signatures}
+
+
+def sentence_chrf(said: str, gold: str) -> float:
+    """chrF of one text by itself."""
+    return min(float(_chrf().sentence_score(said, [gold]).score) / 100, 1.0)
+
+
+@cache
+def _chrf() -> CHRF:
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF()
 
 
 def _tokenize_like(texts: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from runs import told
 
-from seqpipe.cli._curves import Curve, Panel, drawn
 from seqpipe.cli.train import Silent, train
+from seqpipe.explain.report.curves import Curve, Panel, drawn
 
 SETTINGS: dict[str, Any] = {
     "training.max_steps": 6,
