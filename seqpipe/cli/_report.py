@@ -16,9 +16,9 @@ from seqpipe.cli._foretelling import foretellers
 from seqpipe.cli._gradients import GradientLog
 from seqpipe.cli._pipeline import translates
 from seqpipe.cli._samples import samples_file
+from seqpipe.cli._scores_told import told_labels, told_scores
 from seqpipe.cli._settings import flat
 from seqpipe.cli._steps import StepLog
-from seqpipe.cli.evaluate import Evaluation, told_labels, told_scores
 from seqpipe.cli.info import corpus_told
 from seqpipe.components._stage import Stage
 from seqpipe.components.generator import Generator
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
     from seqpipe.cli._trainee import StageTrainee
+    from seqpipe.cli.evaluate import Evaluation
     from seqpipe.train.checkpoint import Position
     from seqpipe.train.loop import Validation
 

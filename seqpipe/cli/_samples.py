@@ -91,7 +91,7 @@ def _(stage: Generator, pairs: Pairs) -> Iterator[Sample]:
 
 def _cut(doc: Doc) -> str:
     """With bars between tokens and double ones between sentences, as far as anybody will read."""
-    told = []
+    told: list[str] = []
     for token in doc[:_LONGEST]:
         if not token.is_space:
             told.append("‖ " if token.is_sent_start and told else "| " if told else "")

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from seqpipe.cli._fingerprint import Fingerprint
 from seqpipe.cli._gradients import GradientLog
-from seqpipe.components._confidence import Calibrated
 from seqpipe.cli._samples import SampleLog
+from seqpipe.components._confidence import Calibrated
 from seqpipe.components._stage import Buckets, Lessons, Stage
 from seqpipe.errors import DataEmpty, UsageError, listed
 from seqpipe.explain.report.curves import thinned
