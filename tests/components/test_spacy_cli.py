@@ -50,6 +50,9 @@ eval_frequency = 2
 [training.logger]
 @loggers = "spacy.ConsoleLogger.v3"
 
+[training.before_to_disk]
+@callbacks = "seqpipe.calibrate.v1"
+
 [training.optimizer]
 @optimizers = "Adam.v1"
 learn_rate = 0.05
@@ -139,6 +142,7 @@ def test_train_saves_what_it_has_evaluated(home: Path) -> None:
         nlp = spacy.load(folder)
         scores = nlp.evaluate(make_examples(nlp))
         assert meta["labels"]["sentiment"] == list(LABELS)
+        assert stage_of(nlp).temperatures != [1.0]
         if part == "model-best":  # spaCy keeps the scores of the best only
             assert meta["performance"]["cats_ece"] == pytest.approx(scores["cats_ece"], abs=1e-5)
 
