@@ -16,6 +16,7 @@ from seqpipe.explain.report.parts import card, cards, cell, matrix, opened, side
 from seqpipe.train.calibration import Reliability, reliability
 
 _BROAD = 20  # labels on a side of a matrix
+_BINS = 15  # as many as the score `cats_ece` has
 _YES, _NO = "yes", "no"
 
 Cell = tuple[str, str, str]  # the label that is asked for, if each is for itself; truth; answer
@@ -209,7 +210,7 @@ class LabelFindings:
         return matrix(caption, [*outcomes], rows)
 
     def _confidence(self) -> str:
-        found = reliability(np.array(self._sure), np.array(self._right))
+        found = reliability(np.array(self._sure), np.array(self._right), bins=_BINS)
         told = (
             f"Expected calibration error {found.ece:.4f} over {len(found.count)} bins of equal "
             "width. Of what was said with a confidence of 80%, four of five should be right; below "
@@ -244,7 +245,7 @@ def _diagram(found: Reliability) -> Panel:
 
 def _bins(found: Reliability) -> str:
     rows = [
-        [f"{low:.1f} to {high:.1f}", f"{count:,}", f"{sure:.3f}", f"{right:.3f}"]
+        [f"{low:.2f} to {high:.2f}", f"{count:,}", f"{sure:.3f}", f"{right:.3f}"]
         for low, high, count, sure, right in zip(
             found.edges[:-1],
             found.edges[1:],

@@ -78,10 +78,13 @@ class Training:
         """Behind them."""
         if self.samples:
             yield self._samples(room)
-        yield section("Data", "", [facts(self.data)])
+        told = "The same texts with the same answers have the same fingerprint, in any order."
+        yield section("Data", told, [facts(self.data)])
+        told = "With these, and the same data, the same model comes out."
         settings = opened(f"All {len(self.settings):,} settings", facts(self._settings()))
-        yield section("Settings and versions", "", [facts(self.versions), settings])
-        yield section("Time and energy", "", [facts(self.spent.facts())])
+        yield section("Settings and versions", told, [facts(self.versions), settings])
+        told = "All sittings together, with validation."
+        yield section("Time and energy", told, [facts(self.spent.facts())])
 
     def _panels(self) -> Iterator[Panel]:
         best = [line for line in self.lines if line["step"] == self.best]
