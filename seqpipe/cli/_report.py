@@ -63,7 +63,7 @@ def findings_of(stage: Stage) -> Findings:
 
 @findings_of.register
 def _(stage: Sentiment) -> Findings:
-    return label_findings([stage])
+    return label_findings([stage], fitted=stage.calibrates)
 
 
 @findings_of.register
@@ -96,12 +96,12 @@ def findings_in(nlp: Language, what: str) -> Findings:
     return findings_of(foretellers(nlp)[0])
 
 
-def label_findings(pipes: Sequence[Any]) -> LabelFindings:
+def label_findings(pipes: Sequence[Any], *, fitted: bool = False) -> LabelFindings:
     """Of all that write labels, ours or another maker's."""
     labels = [label for pipe in pipes for label in pipe.labels]
     thresholds = {label: value for pipe in pipes for label, value in _thresholds(pipe).items()}
     multi_label = len(pipes) > 1 or any(map(_multi_label, pipes))
-    return LabelFindings(labels, multi_label=multi_label, thresholds=thresholds)
+    return LabelFindings(labels, multi_label=multi_label, thresholds=thresholds, fitted=fitted)
 
 
 def _multi_label(pipe: Any) -> bool:

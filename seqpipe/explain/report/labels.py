@@ -48,14 +48,21 @@ class Decision:
 
 
 class LabelFindings:
-    """One label a doc, or, with `multi_label`, a yes or no to each of them."""
+    """One label a doc, or, with `multi_label`, a yes or no to each of them; `fitted` says that
+    confidence was fitted to these very docs."""
 
     def __init__(
-        self, labels: Sequence[str], *, multi_label: bool, thresholds: Mapping[str, float]
+        self,
+        labels: Sequence[str],
+        *,
+        multi_label: bool,
+        thresholds: Mapping[str, float],
+        fitted: bool = False,
     ) -> None:
         self._labels = [*labels]
         self._multi_label = multi_label
         self._thresholds = thresholds  # from which on a label is a yes
+        self._fitted = fitted
         self._counts: Counter[Cell] = Counter()
         self._examples: dict[Cell, Worst[Decision]] = {}
         self._worst: Worst[Decision] = Worst()
@@ -216,6 +223,10 @@ class LabelFindings:
             "width. Of what was said with a confidence of 80%, four of five should be right; below "
             "the line a pipeline is surer than it should be."
         )
+        if self._fitted:
+            told += (
+                " Confidence was fitted to these very texts: of others it is a little less true."
+            )
         return section("Confidence", told, [figure(_diagram(found)), opened("Bins", _bins(found))])
 
     def _mistakes(self, room: Room) -> str:

@@ -19,7 +19,7 @@ _CURVES: Mapping[str, tuple[Sequence[str], bool]] = {
     "Loss": (["loss"], True),
     "Scores": (["cats_acc", "cats_macro_f", "token_f", "sents_f", "bleu", "chrf"], True),
     "Bits per character": (["bits_per_char"], True),
-    "Calibration error": (["cats_ece"], True),
+    "Calibration error": (["cats_ece", "cats_ece_raw"], True),
     "Learning rate": (["learn_rate"], True),
     "Norm of the gradient": (["gradient_norm"], False),
 }
