@@ -1,19 +1,28 @@
-"""Whether explanations are true to the model: what a decision loses with the words named first.
+"""Whether explanations are true to the model, and whether their pages open at once.
 
-    python benchmarks/explain.py DATA [--keep FOLDER] [--texts 872] [--orders 5]
+    python benchmarks/explain.py DATA [--parts faithful,pages] [--keep FOLDER] [--texts 872]
+                                      [--orders 5] [--models FOLDER]
 
-DATA is a folder that holds the set `sst2` as `datasets` reads it. Texts of its validation part are
-read again and again, each time with more words left out (deletion) or put in (insertion; Petsiuk et
-al. 2018), in the order of what they add to the likeliest label of the whole text. What counts is
-the probability of that label beside the mean of random orders. The bar: without the first fifth of
-the words it drops at least 1.5 times as far as without a fifth drawn by chance.
+faithful: what a decision loses with the words named first. DATA is a folder that holds the set
+`sst2` as `datasets` reads it. Texts of its validation part are read again and again, each time with
+more words left out (deletion) or put in (insertion; Petsiuk et al. 2018), in the order of what they
+add to the likeliest label of the whole text. What counts is the probability of that label beside
+the mean of random orders. The bar: without the first fifth of the words it drops at least 1.5 times
+as far as without a fifth drawn by chance.
+
+pages: how large a page is of each style for a text of 1,000 tokens, and how long Chromium takes to
+a picture of it, beyond what it takes to one of an empty page. The models are small ones, those that
+`python -m seqpipe demo` leaves in a folder, and trained so if there is none. The bar: a second.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import resource
+import shutil
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -27,11 +36,25 @@ from datasets import load_dataset
 from spacy.language import Language
 from spacy.tokens import Doc
 
+import seqpipe
+from seqpipe.cli.demo import demo
 from seqpipe.cli.train import train
+from seqpipe.corpora.labelled import labelled_rows
 from seqpipe.explain.explanation import Explainer, Explanation
+from seqpipe.explain.styles import KINDS
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 WANTED = 1.5
+PARTS = ("faithful", "pages")
+TOKENS = 1000
+MODELS = {
+    "saliency": "reviews_en",
+    "attention": "reviews_en",
+    "boundaries": "sentences_en",
+    "surprisal": "verse_en",
+    "alignment": "phrases_en_de",
+    "states": "verse_en",
+}
 
 Order = Sequence[int]  # places of words
 
@@ -61,8 +84,18 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder of the model, kept or found there")
     parser.add_argument("--texts", type=int, default=872)
     parser.add_argument("--orders", type=int, default=5, help="random ones")
+    parser.add_argument("--models", type=Path, help="folder that `demo` has written")
+    parser.add_argument("--parts", default=",".join(PARTS))
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if "faithful" in args.parts:
+        faithful(args)
+    if "pages" in args.parts:
+        with tempfile.TemporaryDirectory(prefix="seqpipe-bench-") as folder:
+            pages(args.models or shown(Path(folder) / "demo"), Path(folder))
+
+
+def faithful(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="seqpipe-bench-") as folder:
         nlp = spacy.load(learned(args.data, args.keep or Path(folder)))
     texts = load_dataset(str(args.data / "sst2"), split="validation")["sentence"]
@@ -156,6 +189,77 @@ def tell(name: str, curves: dict[str, np.ndarray]) -> None:
             f"chance: {drops['saliency'] / drops['random']:.1f} times, wanted {WANTED}"
         )
     print(flush=True)
+
+
+def shown(folder: Path) -> Path:
+    """What the demo leaves."""
+    for _ in demo(folder):
+        pass
+    return folder
+
+
+def pages(models: Path, folder: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    text = prose()
+    empty = folder / "empty.html"
+    empty.write_text("<!DOCTYPE html><title>empty</title>")
+    before = opened(browser, empty) if browser else (math.nan, math.nan)
+    print(f"{TOKENS:,} tokens, {len(text):,} characters")
+    for style, name in MODELS.items():
+        nlp = loaded(models / name / "model-best")
+        began = time.perf_counter()
+        doc = seqpipe.explained(nlp, text, kind=KINDS[style], checked=0)
+        passed = time.perf_counter() - began
+        path = folder / f"{style}.html"
+        path.write_text(seqpipe.render(doc, style, page=True, jupyter=False), encoding="utf-8")
+        after = opened(browser, path) if browser else before
+        wall, cpu = (max(b - a, 0.0) for a, b in zip(before, after, strict=True))
+        print(
+            f"{style:<11}{path.stat().st_size / 1000:>7,.0f} kB, explained in {passed:5.1f} s, "
+            f"opened in {wall:.2f} s ({cpu:.2f} s of processors)",
+            flush=True,
+        )
+
+
+def prose() -> str:
+    """Bundled reviews, one after the other."""
+    rows = labelled_rows("bundled:reviews_en", split="train")
+    doc = spacy.blank("en")("\n".join(row.text for row in rows))
+    return doc[:TOKENS].text
+
+
+def loaded(model: Path) -> Language:
+    """The pipeline; a translator takes sentence by sentence, as it has learned to."""
+    nlp = spacy.load(model)
+    if "translator" not in nlp.pipe_names:
+        return nlp
+    nlp = spacy.load(model, config={"components": {"translator": {"unit": "sent"}}})
+    nlp.add_pipe("sentencizer", first=True)
+    return nlp
+
+
+def opened(browser: str, page: Path, *, times: int = 5) -> tuple[float, float]:
+    """Seconds to a picture of it by the clock and by the processors, the fewest of some tries."""
+    tried = []
+    for _ in range(times):
+        began, used = time.perf_counter(), spent()
+        subprocess.run(
+            [
+                *(browser, "--headless", "--no-sandbox", "--disable-gpu"),
+                *("--window-size=1200,900", f"--screenshot={page.with_suffix('.png')}"),
+                page.resolve().as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        tried.append((time.perf_counter() - began, spent() - used))
+    return min(wall for wall, _ in tried), min(cpu for _, cpu in tried)
+
+
+def spent() -> float:
+    """Seconds of processors of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

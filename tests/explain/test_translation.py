@@ -40,7 +40,8 @@ def chances(stage: TranslatorStage, row: Ids, pieces: list[int]) -> np.ndarray:
     targets = torch.tensor([[*pieces, 0]])
     vectors, _ = net(ids, torch.tensor([len(row)]), targets)
     scores = vectors[0] @ net.output_weight().t() + net.bias
-    return scores.log_softmax(-1).numpy()
+    found: np.ndarray = scores.log_softmax(-1).numpy()
+    return found
 
 
 @pytest.mark.parametrize("unit", ["char", "bpe", "word"])
