@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seqpipe.explain.explanation import explained
     from seqpipe.explain.playground import serve
     from seqpipe.explain.rendering import render
+    from seqpipe.hub.tasks import pipeline
     from seqpipe.text.codec import Codec
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "annotate",
     "explained",
     "mapper",
+    "pipeline",
     "render",
     "serve",
 ]
@@ -37,6 +39,7 @@ _HOMES = {
     "annotate": "seqpipe.annotation.run",
     "explained": "seqpipe.explain.explanation",
     "mapper": "seqpipe.annotation.mapping",
+    "pipeline": "seqpipe.hub.tasks",
     "render": "seqpipe.explain.rendering",
     "serve": "seqpipe.explain.playground",
 }

@@ -25,14 +25,25 @@ def load_pipeline(model: str | Path, *, device: str | None = None) -> Language:
     if device is not None:
         from seqpipe.bridge import pick_device
 
-        pick_device(device)
+        pick_device(device)  # says at once that there is none
     try:
         nlp = load_model(place)
     except Exception as error:  # spaCy, thinc, confection and we each fail in our own way
         raise PipelineUnreadable(str(model), reason_of(error)) from error
     if device is not None:
-        _place(nlp, device)
+        place_pipeline(nlp, device)
     return nlp
+
+
+def place_pipeline(nlp: Language, device: str) -> None:
+    """Moves the nets of our stages there."""
+    from seqpipe.bridge import NetShim, pick_device
+
+    pick_device(device)
+    for _, pipe in nlp.components:
+        for shim in getattr(getattr(pipe, "model", None), "shims", ()):
+            if isinstance(shim, NetShim):
+                shim.place(device)
 
 
 @contextmanager
@@ -144,12 +155,3 @@ def digest_of(model: str | Path) -> str:
             found.update(f"{name} {path.stat().st_size}\n".encode())
             found.update(path.read_bytes())
     return found.hexdigest()
-
-
-def _place(nlp: Language, device: str) -> None:
-    from seqpipe.bridge import NetShim
-
-    for _, pipe in nlp.components:
-        for shim in getattr(getattr(pipe, "model", None), "shims", ()):
-            if isinstance(shim, NetShim):
-                shim.place(device)

@@ -29,6 +29,7 @@ PUBLIC_NAMES = [
     "annotate",
     "explained",
     "mapper",
+    "pipeline",
     "render",
     "serve",
 ]

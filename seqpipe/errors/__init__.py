@@ -37,6 +37,15 @@ SeqpipeError
 │   ├── GeneratorUnfit      no generator that another stage can begin as
 │   ├── EarlierMissing      no stage in it that a new one can go on from
 │   └── EarlierUnfit        weights of an earlier stage that another one cannot take
+├── TaskUnknown         a task that no stage is for
+├── OptionUnknown       an option that a task does not take
+├── TextUnfit           what a task was given is no text
+├── HubError            a repository of the hub that cannot be used as asked
+│   ├── RepositoryMissing   no such repository, or none that may be read
+│   ├── RevisionMissing     it has no such branch, tag or commit
+│   ├── RepositoryUnreachable   it is not here, and the hub does not answer
+│   ├── RepositoryRefused   it asks for code of its own
+│   └── PushRefused         the hub does not take it
 ├── OutputInUse         a folder or file that holds another run
 ├── OutputRefused       a place where nothing can or may be written
 ├── JobError            a job of annotation
@@ -83,6 +92,17 @@ from seqpipe.errors.data import (
     SourceUnreadable as SourceUnreadable,
     SplitMissing as SplitMissing,
     SubsetMissing as SubsetMissing,
+)
+from seqpipe.errors.hub import (
+    HubError as HubError,
+    OptionUnknown as OptionUnknown,
+    PushRefused as PushRefused,
+    RepositoryMissing as RepositoryMissing,
+    RepositoryRefused as RepositoryRefused,
+    RepositoryUnreachable as RepositoryUnreachable,
+    RevisionMissing as RevisionMissing,
+    TaskUnknown as TaskUnknown,
+    TextUnfit as TextUnfit,
 )
 from seqpipe.errors.jobs import (
     DocumentsFailed as DocumentsFailed,

@@ -1,0 +1,1 @@
+"""The Hugging Face side: tasks, repositories of pipelines, model cards."""
