@@ -163,18 +163,18 @@ class Loop:
         return at.epoch + 1 == plan.epochs and self._walked(parts)
 
     def _step(self, group: Sequence[Part]) -> None:
-        at, own, cells = self.at, 0, 0
-        for part in filter(len, map(self.team.share, group)):
-            self.trainee.learn(part)
-            own += int(part.lengths.sum())
-            cells += int(part.lengths.max()) * len(part)
+        at = self.at
+        shares = [self.team.shares(part) for part in group]
+        for own in filter(len, [share[self.team.rank] for share in shares]):
+            self.trainee.learn(own)
         taken = self.trainee.step()
-        words, padding = map(int, self.team.total([own, cells - own]))
         if math.isfinite(taken.loss):  # the mean of the others is worth knowing
             at.loss += taken.loss
             at.answers += taken.answers
+        lengths = [own.lengths for share in shares for own in share if len(own)]
+        words = sum(int(some.sum()) for some in lengths)
         at.words += words
-        at.padding += padding
+        at.padding += sum(int(some.max()) * len(some) for some in lengths) - words
         self._words += words
         at.batch += len(group)
         at.step += 1

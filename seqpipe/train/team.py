@@ -31,12 +31,13 @@ class Team:
         """Whether this is the one that validates, writes and talks."""
         return self.rank == 0
 
-    def share(self, part: Part) -> Part:
-        """Every so manieth row: those of a part are alike in length, so that nobody waits."""
+    def shares(self, part: Part) -> list[Part]:
+        """What each has of it, by rank: every so manieth row, as those of a part are alike in
+        length, so that nobody waits."""
         if self.size == 1:
-            return part
-        own = slice(self.rank, None, self.size)
-        return replace(part, at=part.at[own], lengths=part.lengths[own])
+            return [part]
+        ways = [slice(rank, None, self.size) for rank in range(self.size)]
+        return [replace(part, at=part.at[way], lengths=part.lengths[way]) for way in ways]
 
     def add(self, tensors: Sequence[Tensor]) -> None:
         """Puts into each the sum of those of all; of tall tables only those rows are sent in which
@@ -45,7 +46,7 @@ class Team:
             return
         rows = self._rows([t for t in tensors if t.dim() == 2 and len(t) >= _TALL])
         sent = [t.index_select(0, rows[id(t)]) if id(t) in rows else t for t in tensors]
-        for tensor, total in zip(tensors, self._sums(sent), strict=True):
+        for tensor, total in zip(tensors, self._joined(sent), strict=True):
             if id(tensor) in rows:
                 tensor.index_copy_(0, rows[id(tensor)], total)
             else:
@@ -55,14 +56,18 @@ class Team:
         """By its identity, where in each table anybody has more than zeros."""
         if not tables:
             return {}
-        held = self._sums([table.any(dim=1).to(torch.int32) for table in tables])
-        return {id(t): rows.nonzero().squeeze(1) for t, rows in zip(tables, held, strict=True)}
+        # a sum is several times as fast as `any`, and what is not a number is not 0
+        held = [(table.abs().sum(dim=1) != 0).to(torch.uint8) for table in tables]
+        anybody = self._joined(held, dist.ReduceOp.MAX)
+        return {id(t): rows.nonzero().squeeze(1) for t, rows in zip(tables, anybody, strict=True)}
 
-    def _sums(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Of each, that over all, in one exchange."""
+    def _joined(
+        self, tensors: Sequence[Tensor], how: dist.ReduceOp.RedOpType = dist.ReduceOp.SUM
+    ) -> list[Tensor]:
+        """Of each, the sum or what else over all, in one exchange."""
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         with _together():
-            dist.all_reduce(flat)
+            dist.all_reduce(flat, how)
         parts = flat.split([tensor.numel() for tensor in tensors])
         return [part.view_as(tensor) for tensor, part in zip(tensors, parts, strict=True)]
 

@@ -18,9 +18,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many numbers each exchange holds, between two that have the same of everything."""
     counts: list[int] = []
 
-    def double(tensor: Tensor) -> None:
+    def double(tensor: Tensor, how: dist.ReduceOp.RedOpType) -> None:
         counts.append(tensor.numel())
-        tensor.mul_(2)
+        if how == dist.ReduceOp.SUM:
+            tensor.mul_(2)
 
     monkeypatch.setattr(dist, "all_reduce", double)
     return counts
@@ -61,8 +62,8 @@ def test_what_is_not_finite_is_sent(sent: list[int], odd: float) -> None:
 def test_two_that_read_other_rows_both_have_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     mine, theirs = torch.zeros(ROWS, 2), torch.zeros(ROWS, 2)
     mine[3], theirs[8] = 1.0, 2.0
-    held = [theirs.any(dim=1).int(), theirs[[3, 8]].flatten()]
-    monkeypatch.setattr(dist, "all_reduce", lambda tensor: tensor.add_(held.pop(0)))
+    held = [theirs.any(dim=1).byte(), theirs[[3, 8]].flatten()]
+    monkeypatch.setattr(dist, "all_reduce", lambda tensor, how: tensor.add_(held.pop(0)))
     Team(0, 2).add([mine])
     wanted = torch.zeros(ROWS, 2)
     wanted[3], wanted[8] = 1.0, 2.0
