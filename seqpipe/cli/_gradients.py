@@ -35,7 +35,10 @@ class GradientLog:
             return []
         layers = list(dict.fromkeys(name for each in found for name in each.layers))
         norms = [
-            Curve(name, [(each.step, each.layers[name]) for each in found if name in each.layers])
+            Curve(
+                name or "of the net itself",
+                [(each.step, each.layers[name]) for each in found if name in each.layers],
+            )
             for name in layers
         ]
         lags = [Curve(name, [*enumerate(norms)]) for name, norms in found[-1].lags.items()]

@@ -19,7 +19,7 @@ from seqpipe.components.translator import TranslatorStage
 
 _LONGEST = 500  # characters of a text
 _PROMPT = 40  # characters that a generator goes on from
-_WRITTEN = 160  # characters that it writes
+_WRITTEN = 120  # characters that it writes
 
 Pairs = Sequence[tuple[Doc, Doc]]  # what was made of a doc, and what it should be
 Sample = dict[str, str]

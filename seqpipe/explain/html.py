@@ -54,8 +54,8 @@ padding-inline-end:.1em;margin-inline-end:.1em;border-inline-end:2px solid var(-
 .seqpipe mark.sentence{border-inline-end:5px double var(--ink)}
 .seqpipe .strips{display:flex;flex-wrap:wrap;gap:.5rem 1rem;margin:.75rem 0;--rgb:var(--look)}
 .seqpipe .strips svg{max-width:100%;height:auto}
-.seqpipe text{fill:var(--ink);font:16px ui-monospace,monospace;text-anchor:start}
-.seqpipe text.row{fill:var(--dim);font:10px system-ui,sans-serif;text-anchor:end}
+.seqpipe .strips text{fill:var(--ink);font:16px ui-monospace,monospace;text-anchor:start}
+.seqpipe .strips text.row{fill:var(--dim);font:10px system-ui,sans-serif;text-anchor:end}
 .seqpipe path.up{fill:rgb(var(--for))}
 .seqpipe path.down{fill:rgb(var(--against))}
 .seqpipe summary{cursor:pointer;margin-top:.75rem}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from seqpipe.explain.html import section, shown
+from seqpipe.explain.html import marked, section, shown
 from seqpipe.explain.report.kept import Lengths, Room
 from seqpipe.explain.report.parts import card, cards, heading, side
 
@@ -17,6 +18,7 @@ _AROUND = 30  # characters to each side of a boundary
 _CONTEXTS = 3  # of one mistake
 _NAMED = 20  # characters of what stands on one side of it
 _BAR = "|"
+_LINES = re.compile(r"[^\S\n]*\n\s*")
 
 Spans = Mapping[int, int]  # where each token begins and ends, in their order
 
@@ -27,17 +29,18 @@ class Mistakes:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._contexts: dict[str, list[str]] = {}
+        self._contexts: dict[str, list[tuple[str, str]]] = {}
 
     def add(self, text: str, place: int, begin: int, end: int) -> None:
         """At a place in a text, in what reaches from `begin` to `end`."""
         before = text[max(begin, place - _NAMED, 0) : place].lstrip()
-        name = f"{before}{_BAR}{text[place : min(end, place + _NAMED)].rstrip()}"
+        behind = text[place : min(end, place + _NAMED)].rstrip()
+        name = _in_a_line(f"{before}{_BAR}{behind}")
         self._counts[name] += 1
         contexts = self._contexts.setdefault(name, [])
         if len(contexts) < _CONTEXTS:
-            around = text[max(place - _AROUND, 0) : place], text[place : place + _AROUND]
-            contexts.append(_BAR.join(around))
+            before, behind = text[max(place - _AROUND, 0) : place], text[place : place + _AROUND]
+            contexts.append((_in_a_line(before), _in_a_line(behind)))
 
     def __bool__(self) -> bool:
         return bool(self._counts)
@@ -52,7 +55,8 @@ class Mistakes:
         return heading(told) + cards(self._card(*each) for each in kinds)
 
     def _card(self, name: str, count: int) -> str:
-        contexts = [side("", shown(context)) for context in self._contexts[name]]
+        bar = marked(_BAR, depth=1.0, kind="look", title="here")
+        contexts = [side("", shown(a) + bar + shown(b)) for a, b in self._contexts[name]]
         return card(f"{name}  {'once' if count == 1 else f'{count:,} times'}", contexts)
 
 
@@ -104,6 +108,10 @@ class BoundaryFindings:
             found = [self._ran_on.markup("Missed", room), self._broken.markup("Invented", room)]
             yield section("Boundaries of sentences", told, found)
         yield from self._lengths.sections("Lost tokens by length", "share of tokens not found")
+
+
+def _in_a_line(text: str) -> str:
+    return _LINES.sub("↵", text)
 
 
 def _tokens(doc: Doc) -> dict[int, int]:

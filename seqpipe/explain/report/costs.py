@@ -14,8 +14,8 @@ from seqpipe.explain.report.kept import Lengths, Room, Worst, held
 from seqpipe.explain.report.parts import card, cards
 
 _SHORTEST = 20  # characters: where there is next to nothing to go by, all is dear
-_STRANGE = 6.0  # bits: tokens that cost more are marked, the deeper the more
-_STRANGEST = 12.0
+_STRANGE = 10.0  # bits: tokens that cost more are marked, the deeper the more
+_STRANGEST = 20.0
 
 Mark = tuple[int, int, float]  # where a token begins and ends, and its bits
 
