@@ -114,8 +114,9 @@ class Explainer:
         looks = self._reader.attention(ids)
         attention = None if looks is None else parts.summed(looks).tolist()
         spans = parts.spans()
+        text = doc.text
         order = np.argsort(-np.abs(saliency), kind="stable").tolist()
-        ranked = [at for at in order if doc.text[slice(*spans[at])].strip()]
+        ranked = [at for at in order if text[slice(*spans[at])].strip()]
         lost = self._lost(ids, parts, place, ranked[: max(checked, 0)])
         return Explanation(
             stage=self.stage.name,
@@ -129,7 +130,7 @@ class Explainer:
             agreement=_agreement([(float(saliency[at]), loss) for at, loss in lost.items()]),
             words=[
                 Word(
-                    text=doc.text[begin:end],
+                    text=text[begin:end],
                     start=begin,
                     end=end,
                     saliency=float(saliency[at]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,7 +69,9 @@ class Teller(Protocol):
 
 def foretold(stage: Teller, doc: Doc) -> Foretelling:
     """What the stage makes of the text of a doc."""
-    ids, offsets = pieces_of(stage.codec, doc.text)
+    text = doc.text
+    ids, offsets = pieces_of(stage.codec, text)
+    spelled = cache(lambda piece: stage.codec.spell([piece]).text)
     net: LanguageModel = stage.shim.net
     words = []
     read = zip(ids.tolist(), offsets, _nats(net, ids), walked(net, ids), strict=False)
@@ -77,12 +80,10 @@ def foretold(stage: Teller, doc: Doc) -> Foretelling:
         best = chances.topk(min(_MOST + 1, len(chances)))
         likely = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
         others = [
-            Other(stage.codec.spell([other]).text, round(chance, 4))
-            for other, chance in likely
-            if other != piece
+            Other(spelled(other), round(chance, 4)) for other, chance in likely if other != piece
         ]
         bits = round(nats / math.log(2), 3)
-        words.append(Piece(doc.text[start:end], start, end, bits, others[:_MOST]))
+        words.append(Piece(text[start:end], start, end, bits, others[:_MOST]))
     ranked = [at for at, word in enumerate(words) if word.text.strip()]
     ranked.sort(key=lambda at: -words[at].bits)
     return Foretelling(stage.name, round(sum(w.bits for w in words), 3), words, ranked)

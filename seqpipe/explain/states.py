@@ -94,11 +94,11 @@ class StatesExplainer:
         return [self._map(doc, one, units, places) for doc, one in zip(docs, read, strict=True)]
 
     def _map(self, doc: Doc, read: _Read, units: list[Unit], places: Sequence[int]) -> StateMap:
-        states = read.trace.states
+        text, states = doc.text, read.trace.states
         moved = np.sqrt((np.diff(states, axis=0, prepend=0) ** 2).mean(axis=1)).tolist()
         values = states[:, places].astype(np.float64).round(3).tolist()
         words = [
-            Moment(doc.text[begin:end], begin, end, round(far, 4), own)
+            Moment(text[begin:end], begin, end, round(far, 4), own)
             for (begin, end), far, own in zip(read.spans, moved, values, strict=True)
         ]
         visible = [at for at, word in enumerate(words) if word.text.strip()]
@@ -109,7 +109,8 @@ class StatesExplainer:
         ids, spans = self._pieces(doc)
         states = self._states(ids)
         known = features_of(doc)
-        ends = [max(min(end, len(doc.text)) - 1, 0) for _, end in spans]
+        last = len(doc.text) - 1
+        ends = [max(min(end - 1, last), 0) for _, end in spans]
         features = {name: values[ends] if ends else np.zeros(0) for name, values in known.items()}
         if self._reader is not None:
             odds = self._reader.odds([ids])[0]
