@@ -86,6 +86,12 @@ class Speller:
         return self._letters if end and joins(end) else self._none
 
 
+@lru_cache(maxsize=4)
+def speller_of(codec: Codec) -> Speller:
+    """Kept for the next text: all pieces are spelled for it, which takes longer than a sentence."""
+    return Speller(codec)
+
+
 class RunnersUp:
     """Leads a net along what it has written, and looks aside at every step."""
 

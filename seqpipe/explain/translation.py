@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 from seqpipe.bridge import NetShim
 from seqpipe.explain.foretelling import Other
 from seqpipe.explain.path import Numbers
-from seqpipe.explain.runners_up import RunnersUp, Speller, words_in
+from seqpipe.explain.runners_up import RunnersUp, speller_of, words_in
 from seqpipe.explain.stages import TRANSLATION
 from seqpipe.search.state import Found
 from seqpipe.text.codec import EOS, UNK, Codec, Ids, Spelled
@@ -88,7 +88,7 @@ class TranslationExplainer:
     def __init__(self, stage: Translating) -> None:
         self._stage = stage
         self._target = stage.target_codec or stage.codec
-        self._speller = Speller(self._target)
+        self._speller = speller_of(self._target)
 
     def explain(self, doc: Doc) -> Translated:
         """What the stage makes of a doc, whatever it was given before."""
