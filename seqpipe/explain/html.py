@@ -58,6 +58,10 @@ padding-inline-end:.1em;margin-inline-end:.1em;border-inline-end:2px solid var(-
 .seqpipe .strips text.row{fill:var(--dim);font:10px system-ui,sans-serif;text-anchor:end}
 .seqpipe path.up{fill:rgb(var(--for))}
 .seqpipe path.down{fill:rgb(var(--against))}
+.seqpipe .best{margin-top:.75rem}
+.seqpipe .best caption{white-space:normal}
+.seqpipe .best th{vertical-align:baseline;white-space:nowrap}
+.seqpipe .best td{text-align:start;overflow-wrap:anywhere;padding-inline-end:0}
 .seqpipe summary{cursor:pointer;margin-top:.75rem}
 .seqpipe .aloud{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
 white-space:nowrap;user-select:none}

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 
 from seqpipe.errors import NotExplained, SettingError
 from seqpipe.explain.alignment import Alignment, alignment_of
+from seqpipe.explain.compared import compared
 from seqpipe.explain.cuts import boundaries
 from seqpipe.explain.explanation import explanation_of, extension_of
 from seqpipe.explain.heat import states
@@ -173,10 +174,9 @@ def _translated(seen: Alignment, found: dict[str, Any]) -> View:
     words = found["words"]
     head = ["word", "sure", "instead", "", ""]
     rows = [[word["text"], f"{word['probability']:.1%}", *_listed(word)] for word in words]
-    best = table(
-        "The best few, by the search",
-        ["translation", "log-probability"],
-        [[one["text"], f"{one['score']:.2f}".replace("-", "\u2212")] for one in found["nbest"]],
+    best = compared(
+        "The best few by the search, with the logarithm of their probability",
+        [(signed(one["score"]), one["text"]) for one in found["nbest"]],
     )
     every = details("Every word", table("What else might have stood there", head, rows))
     return View(

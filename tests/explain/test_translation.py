@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 from functools import cache
 from typing import Any
 
@@ -156,4 +158,7 @@ def test_a_doc_keeps_it_as_plain_values_and_shows_it() -> None:
     page = seqpipe.render(doc, "alignment", page=True)
     body = page.partition("<main>")[2]
     assert "<b>" not in body and "% sure, else " in body and "The best few" in body
+    best = re.findall(r'<tr><th scope="row">([^<]+)</th><td dir="auto">(.*)</td></tr>', body)
+    shown = [html.unescape(re.sub("<[^>]+>", "", text)) for _, text in best]
+    assert shown == [one["text"] for one in told["nbest"]] and "<mark" not in best[0][1]
     assert body.count("<line ") == len(told["words"])
