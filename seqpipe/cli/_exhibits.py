@@ -27,13 +27,14 @@ class Exhibit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exhibition:
-    """What is shown, of how many that were kept, after learning from how many; and the texts that
-    are looked at more closely."""
+    """What is shown, of how many that were kept, after learning from how many; the texts that are
+    looked at more closely, and what is to be known of them."""
 
     learned: int
     kept: int
     shown: Sequence[Exhibit]
     texts: Sequence[str]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,9 @@ def reviews(model: Path, data: str) -> Exhibition:
     mistake = next((review for review in wrong if review not in shown), None)
     learned = sum(1 for _ in labelled_rows(data, split="train"))
     shown += [mistake] if mistake else []
-    return Exhibition(learned, len(kept), shown, [one.text for one in (shown[0], shown[-1])])
+    last = shown[-1]
+    note = f"The second text is {last.truth} in truth." if last.truth != last.label else ""
+    return Exhibition(learned, len(kept), shown, [shown[0].text, last.text], note)
 
 
 def sentences(model: Path, data: str) -> Exhibition:

@@ -247,16 +247,27 @@ def _looks(model: Path, texts: Sequence[str]) -> list[Look]:
 
 def _write_page(path: Path, shown: Sequence[Learned]) -> None:
     """All that was looked at, corpus by corpus."""
-    from seqpipe.explain import html
+    from seqpipe.explain.html import page
     from seqpipe.files import written
 
-    sections = []
-    for one in shown:
-        heading = f"{one.kind.stage}: {one.corpus}"
-        sections.append(html.section(heading, html.shown(f"It {one.told()}."), []))
-        sections += [look.markup for look in one.looks]
+    parts = [part for one in shown for part in (_headed(one), *(k.markup for k in one.looks))]
     with written(path) as beside:
-        beside.write_text(html.page(sections, title=_TITLE, lang="en"), encoding="utf-8")
+        beside.write_text(page(parts, title=_TITLE, lang="en"), encoding="utf-8")
+
+
+def _headed(learned: Learned) -> str:
+    """What stands above the looks of a corpus: how it went, and the way to its report."""
+    from seqpipe.explain.html import shown
+
+    report = Path(learned.corpus, "report.html")
+    told = [f"It {learned.told()}.", learned.exhibition.note]
+    if (learned.model.parent / report.name).is_file():
+        told.append(f'<a href="{report.as_posix()}">The report of its training</a>')
+    return (
+        '<div class="seqpipe" style="border:0;margin:0;background:none">'
+        f"<h2>{shown(learned.kind.stage)}, from bundled:{shown(learned.corpus)}</h2>"
+        f"<p>{' '.join(filter(None, told))}</p></div>"
+    )
 
 
 def _told(learned: Learned) -> str:

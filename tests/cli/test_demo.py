@@ -65,7 +65,10 @@ def test_it_leaves_pipelines_and_says_how_to_use_them(
     assert f"not seen: {page}\n" in ran.out and f"serve {tmp_path}/new/*/model-best" in ran.out
     told = page.read_text(encoding="utf-8")
     headings = re.findall(r'<h2 dir="auto">([\w ]+): ', told)
-    assert [headings.count(kind.stage) for kind in KINDS] == [6, 4, 6, 4]
+    assert [headings.count(kind.stage) for kind in KINDS] == [4, 2, 4, 2]
+    for link in re.findall(r'<a href="([^"]+)"', told):
+        assert (page.parent / link).is_file()
+    assert told.count("The report of its training") == 8
     assert "nothing to see" not in told and "<script" not in told
     tried = ran.out[ran.out.index("    import spacy") :].partition("\n\n")[0]
     exec(textwrap.dedent(tried), {})
