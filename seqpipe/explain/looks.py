@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from seqpipe.errors import SeqpipeError, reason_of
 from seqpipe.explain.explanation import explained, extension_of
 from seqpipe.explain.html import section, shown
-from seqpipe.explain.stages import kinds_of
+from seqpipe.explain.stages import SURPRISAL, kinds_of
 from seqpipe.explain.styles import USUAL, view
 
 
@@ -53,15 +53,15 @@ def looks_of_all(pipelines: Mapping[str, Language], text: str) -> Iterator[Look]
 
 def _look(nlp: Language, doc: Doc, name: str, kind: str, called: str) -> Look:
     seen = view(explained(nlp, doc, stage=name), USUAL[kind])
-    heading, more = f"{called}: {seen.heading}", seen.more + _continued(nlp, doc, name)
-    seen = replace(seen, heading=heading, more=more)
+    stage: Any = dict(nlp.pipeline).get(name)
+    more = _continued(doc, stage.names.generated) if kind == SURPRISAL else ""
+    seen = replace(seen, heading=f"{called}: {seen.heading}", more=seen.more + more)
     return Look(seen.heading, seen.section())
 
 
-def _continued(nlp: Language, doc: Doc, name: str) -> str:
-    """What a generator has written after a text."""
-    names = getattr(dict(nlp.pipeline).get(name), "names", None)
-    written = extension_of(doc, names.generated) if names else None
+def _continued(doc: Doc, name: str) -> str:
+    """What a generator has written after a text, by the name of its extension."""
+    written = extension_of(doc, name)
     if not isinstance(written, str):
         return ""
     return (

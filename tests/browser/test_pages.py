@@ -3,7 +3,7 @@ any width, are read aloud, and light up what is pointed at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import spacy
 from pages import HOSTILE, in_all_windows, visible
-from small import make_nlp
+from small import LABELS, make_examples, make_nlp
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.training import Example
 from verses import make_verses_nlp
 from words import make_words_nlp
 
 import seqpipe
+from seqpipe.explain.html import section, shown
+from seqpipe.explain.report.curves import Curve, Panel, figure
+from seqpipe.explain.report.kept import Room
+from seqpipe.explain.report.labels import LabelFindings
+from seqpipe.explain.report.page import report
 from seqpipe.explain.styles import STYLES, TITLES
 
 if TYPE_CHECKING:
@@ -74,6 +80,34 @@ def test_a_page_in_all_windows(page: Page, style: str, tmp_path: Path) -> None:
     aloud = page.locator("body").aria_snapshot()
     assert f'heading "{TITLES[style]}" [level=1]' in aloud
     assert "region " in aloud and "[level=2]" in aloud and "table " in aloud
+
+
+def test_a_report(page: Page, tmp_path: Path) -> None:
+    nlp, findings = labelling(), LabelFindings(LABELS, multi_label=False, thresholds={})
+    for example in make_examples(
+        nlp, [(f"{TEXT} {name} {at}", name) for at, name in enumerate(LABELS)]
+    ):
+        findings.add(Example(nlp(example.text), example.reference))
+    loss = Panel("Loss", "step", [Curve(HOSTILE, [(1, 2.0), (2, 0.5)])])
+
+    def sections(room: Room) -> Iterator[str]:
+        yield section("Curves", shown(HOSTILE), [figure(loss)])
+        yield from findings.sections(room)
+
+    file = tmp_path / "report.html"
+    file.write_text(report(HOSTILE, sections), encoding="utf-8")
+    page.goto(file.as_uri())
+    assert page.locator("script, img").count() == 0
+    assert page.locator("h1").inner_text() == HOSTILE
+    for closed in page.locator("summary").all():
+        closed.click()
+    assert page.get_by_text(f"{HOSTILE} 好").first.is_visible()
+    assert in_all_windows(page, page.locator("section").first)
+    aloud = page.locator("body").aria_snapshot()
+    for told in ('img "Loss', 'heading "Curves" [level=2]', 'table "'):
+        assert told in aloud
+    page.locator("td a").first.click()
+    assert "#" in page.url
 
 
 def test_what_is_pointed_at_lights_up_where_it_comes_from(page: Page, tmp_path: Path) -> None:
