@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seqpipe.explain.explanation import explained
     from seqpipe.explain.playground import serve
     from seqpipe.explain.rendering import render
+    from seqpipe.hub.sharing import from_pretrained, push_to_hub, save_pretrained
     from seqpipe.hub.tasks import pipeline
     from seqpipe.text.codec import Codec
 
@@ -23,9 +24,12 @@ __all__ = [
     "__version__",
     "annotate",
     "explained",
+    "from_pretrained",
     "mapper",
     "pipeline",
+    "push_to_hub",
     "render",
+    "save_pretrained",
     "serve",
 ]
 
@@ -38,9 +42,12 @@ _HOMES = {
     "SeqpipeError": "seqpipe.errors",
     "annotate": "seqpipe.annotation.run",
     "explained": "seqpipe.explain.explanation",
+    "from_pretrained": "seqpipe.hub.sharing",
     "mapper": "seqpipe.annotation.mapping",
     "pipeline": "seqpipe.hub.tasks",
+    "push_to_hub": "seqpipe.hub.sharing",
     "render": "seqpipe.explain.rendering",
+    "save_pretrained": "seqpipe.hub.sharing",
     "serve": "seqpipe.explain.playground",
 }
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "explain": "show which words decided, on the terminal and on a page",
     "serve": "open a page that shows what becomes of a text while it is typed",
     "info": "tell what a pipeline is made of and how it was trained",
+    "push": "upload a pipeline to the hub, with a page that tells of it",
 }
 
 _EPILOG = """commands:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqpipe.errors import PipelineMissing, PipelineUnreadable, reason_of
+from seqpipe.repositories import Repository, fetched
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -18,7 +19,10 @@ _TRAINED = ("model-best", "model-last")
 
 
 def load_pipeline(model: str | Path, *, device: str | None = None) -> Language:
-    """A pipeline by its folder or package; or one sentence that says why there is none."""
+    """A pipeline by its folder, package or repository; or one sentence that says why there is none.
+
+    A repository of the hub is `user/repo`, or `user/repo@revision`.
+    """
     from spacy.util import load_model
 
     place = _find(str(model))
@@ -75,6 +79,14 @@ def pipeline_folder(model: str) -> Path:
     return package / f"{meta['lang']}_{meta['name']}-{meta['version']}"
 
 
+def pinned(model: str) -> str:
+    """The same pipeline wherever and whenever it is loaded: a repository with its commit."""
+    repository = None if Path(model).expanduser().exists() else Repository.of(model)
+    if repository is None:
+        return model
+    return f"{repository.id}@{pipeline_folder(model).name}"
+
+
 def fields_of(nlp: Language) -> list[str]:
     """What the pipeline writes that can be put out: `cats`, `tokens` and `sentences` where it finds
     its own, and the extensions of its stages."""
@@ -101,9 +113,12 @@ def _find(model: str) -> Path | str:
         return path
     if model and path.exists():
         raise PipelineUnreadable(model, "a pipeline is a folder, and this is a file")
-    if not model or not is_package(model):
+    if model and is_package(model):
+        return model
+    repository = Repository.of(model)
+    if repository is None:
         raise PipelineMissing(model, near=_in(path.parent) if path.name in _TRAINED else ())
-    return model
+    return fetched(repository)
 
 
 def _in(folder: Path) -> list[str]:

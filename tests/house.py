@@ -15,7 +15,7 @@ FOLDERS = {"seqpipe": "seqpipe", "components": "seqpipe.components", "corpora": 
 
 # From the ground up: what a room may import besides itself. A room that is not here does not exist.
 GROUND = frozenset({"errors", "files"})
-CORE = GROUND | {"text", "nets", "search", "train", "bridge", "pipelines"}
+CORE = GROUND | {"text", "nets", "search", "train", "bridge", "pipelines", "repositories"}
 MAY_IMPORT = {
     "errors": frozenset(),
     "files": frozenset({"errors"}),
@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "train": GROUND | {"text", "nets", "search"},
     # The one learner is driven from here too, by what spaCy calls.
     "bridge": GROUND | {"text", "nets", "search", "train"},
-    "pipelines": GROUND | {"bridge"},
+    "repositories": GROUND,
+    "pipelines": GROUND | {"bridge", "repositories"},
     # Its documents come from there.
     "annotation": CORE | {"corpora"},
     "explain": CORE,
@@ -33,6 +34,7 @@ MAY_IMPORT = {
     "components": CORE,
     "corpora": GROUND | {"text"},
     "cli": CORE | {"annotation", "explain", "hub", "components", "corpora"},
+    "spacy_command": frozenset({"__main__"}),
     # seqpipe/__init__.py, which hands out the public names, and seqpipe/__main__.py.
     "__init__": CORE | {"annotation", "explain", "hub"},
     "__main__": GROUND | {"cli"},

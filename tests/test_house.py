@@ -28,9 +28,12 @@ PUBLIC_NAMES = [
     "__version__",
     "annotate",
     "explained",
+    "from_pretrained",
     "mapper",
     "pipeline",
+    "push_to_hub",
     "render",
+    "save_pretrained",
     "serve",
 ]
 COMMANDS = [
@@ -41,6 +44,7 @@ COMMANDS = [
     "generate",
     "info",
     "init-config",
+    "push",
     "serve",
     "train",
     "translate",
@@ -55,6 +59,7 @@ REGISTERED = {
         "seqpipe.Translator.v1",
     ],
     "callbacks": ["seqpipe.calibrate.v1"],
+    "cli": ["seqpipe"],
     "factories": [
         "seqpipe_generator",
         "seqpipe_sentiment",

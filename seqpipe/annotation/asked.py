@@ -25,7 +25,7 @@ from seqpipe.annotation.work import Engine, Recipe
 from seqpipe.annotation.worker import Worker
 from seqpipe.errors import JobUnfit, OutputInUse, UsageError
 from seqpipe.files import held
-from seqpipe.pipelines import digest_of, import_code, load_pipeline, one_thread
+from seqpipe.pipelines import digest_of, import_code, load_pipeline, one_thread, pinned
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -175,7 +175,7 @@ class Asked:
     def _model(self, stack: ExitStack) -> str:
         """A pipeline that lies on the disk, whatever was given."""
         if isinstance(self.model, str | Path):
-            return str(self.model)
+            return pinned(str(self.model))
         folder = stack.enter_context(TemporaryDirectory(prefix="seqpipe-model-"))
         self.model.to_disk(folder)
         return folder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqpipe.annotation.annotator import Annotator
 from seqpipe.annotation.rows import row_of
-from seqpipe.pipelines import digest_of, load_pipeline, one_thread, write_only
+from seqpipe.pipelines import digest_of, load_pipeline, one_thread, pinned, write_only
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -29,7 +29,7 @@ def mapper(
     """
     named: dict[str, Any]
     if isinstance(model, str | Path):
-        named = {"model": str(model), "digest": digest_of(model)}
+        named = {"model": pinned(str(model)), "digest": digest_of(model)}
     else:
         named = {"config": model.config.to_str(), "body": model.to_bytes()}
     settings = {"text": text, "fields": dict(fields or {}), "batch_size": batch_size}

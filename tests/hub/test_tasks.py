@@ -1,7 +1,8 @@
-"""`seqpipe.pipeline` is called as the pipelines of transformers are, and answers in their shapes."""
+"""`seqpipe.pipeline` is called as those of transformers are, and answers in their shapes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -293,9 +294,8 @@ def test_a_folder_is_loaded(tmp_path: Any) -> None:
 def test_what_makes_no_sense_is_refused_in_a_sentence(
     task: str, options: dict[str, Any], error: type[SeqpipeError], told: str
 ) -> None:
-    with pytest.raises(error, match=".") as refused:
+    with pytest.raises(error, match=re.escape(told)):
         pipeline(task, nlp_of(task), **options)
-    assert told in str(refused.value)
 
 
 @pytest.mark.parametrize(
