@@ -31,7 +31,7 @@ stands in failed.jsonl. A job that was stopped goes on with --resume."""
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Run a pipeline over a data set and write what it finds."
     parser.epilog = _EXAMPLE
-    parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
+    parser.add_argument("model", metavar="MODEL", help="folder or package, or user/name on the hub")
     parser.add_argument("input", metavar="INPUT", help="data set, folder, files; - for stdin")
     parser.add_argument(
         "-o",

@@ -41,7 +41,7 @@ _PREFIXES = {"cats": ("cats_",), "tokens": ("token_", "sents_"), "texts": ("bleu
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Score a pipeline on data that knows the answers."
     parser.epilog = _EXAMPLE
-    parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
+    parser.add_argument("model", metavar="MODEL", help="folder or package, or user/name on the hub")
     parser.add_argument(
         "data", metavar="DATA", help="data set on the hub, folder, file (.spacy too)"
     )

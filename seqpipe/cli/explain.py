@@ -32,7 +32,7 @@ What is the name of a file is read as one, and - is a text a line from stdin."""
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Show what a stage made of a text, on the terminal and on a page."
     parser.epilog = _EXAMPLE
-    parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
+    parser.add_argument("model", metavar="MODEL", help="folder or package, or user/name on the hub")
     parser.add_argument("input", metavar="TEXT|FILE", help="a text, or a file of some")
     parser.add_argument("-o", "--output", metavar="PAGE", type=Path, help="a page of HTML")
     parser.add_argument("--overwrite", action="store_true", help="of a page that is there")

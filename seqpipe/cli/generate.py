@@ -28,7 +28,7 @@ A prompt of "" begins with nothing. A file has a prompt a line."""
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Go on with a text, and show it as it is written."
     parser.epilog = _EXAMPLE
-    parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
+    parser.add_argument("model", metavar="MODEL", help="folder or package, or user/name on the hub")
     parser.add_argument("prompt", metavar="PROMPT", nargs="?", help="what to go on with")
     parser.add_argument("--file", metavar="FILE", help="a prompt a line; - is stdin")
     parser.add_argument(

@@ -31,7 +31,7 @@ _VERSIONS = ("seqpipe", "spacy", "torch", "tokenizers")
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Tell what a pipeline is made of and how it was trained."
     parser.epilog = _EXAMPLE
-    parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
+    parser.add_argument("model", metavar="MODEL", help="folder or package, or user/name on the hub")
     parser.add_argument("--json", action="store_true", help="the same as one JSON object")
 
 

@@ -20,7 +20,7 @@ _EXAMPLE = """examples:
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Upload a pipeline to the hub, with a page that tells of it."
     parser.epilog = _EXAMPLE
-    parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
+    parser.add_argument("model", metavar="MODEL", help="folder or package, or user/name on the hub")
     parser.add_argument("repository", metavar="REPO", help="user/name; made where there is none")
     parser.add_argument("--private", action="store_true", help="a new one that you alone can see")
     parser.add_argument("--revision", metavar="BRANCH", help="to this branch, made if need be")

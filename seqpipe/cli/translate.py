@@ -29,7 +29,7 @@ A file has a text a line, and so has what is put out; an empty line stays empty.
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Translate a text, or a file line by line."
     parser.epilog = _EXAMPLE
-    parser.add_argument("model", metavar="MODEL", help="folder or package of a pipeline")
+    parser.add_argument("model", metavar="MODEL", help="folder or package, or user/name on the hub")
     parser.add_argument("text", metavar="TEXT", nargs="?", help="what to translate")
     parser.add_argument("--file", metavar="FILE", help="a text a line; - is stdin")
     parser.add_argument(

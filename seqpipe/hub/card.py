@@ -196,13 +196,9 @@ def _made_of(
     for name, factory in stages.items():
         model = config["components"][name].get("model") or {}
         sizes = [f"{key} {model[key]}" for key in ("cell", "width", "layers") if key in model]
-        labels = (meta.get("labels") or {}).get(name) or []
-        yield [
-            f"`{name}`",
-            f"`{factory}`",
-            ", ".join(sizes),
-            listed(map(str, labels)) * any(labels),
-        ]
+        labels = [f"`{label}`" for label in (meta.get("labels") or {}).get(name) or []]
+        told = listed(labels) if labels else ""
+        yield [f"`{name}`", f"`{factory}`", ", ".join(sizes), told]
 
 
 def _learned(meta: Meta, config: Mapping[str, Any]) -> Iterator[str]:
