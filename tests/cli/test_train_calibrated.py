@@ -68,7 +68,7 @@ def fits(model: Path, data: Path) -> bool:
     before = stage.temperatures
     stage.calibrate(examples(nlp, data))
     assert COOLEST < before[0] < HOTTEST
-    return before != [1.0] and stage.temperatures == pytest.approx(before, rel=1e-3)
+    return bool(before != [1.0] and stage.temperatures == pytest.approx(before, rel=1e-3))
 
 
 @pytest.mark.parametrize("name", ["model-best", "model-last"])
