@@ -12,7 +12,7 @@ from seqpipe.text.codec import Ids
 from seqpipe.text.rows import Rows
 from seqpipe.train.calibration import best_threshold, fit_temperature, softmax
 
-# What a stage of before anything was fitted has, and one that is initialized anew.
+# What a stage has before anything was fitted, and once it is initialized anew.
 UNFITTED: Mapping[str, Any] = {"temperature": 1.0, "thresholds": {}}
 
 _LEAST = 1e-45  # what a net's own numbers can tell from nothing
@@ -38,8 +38,10 @@ def temperatures(cfg: Mapping[str, Any]) -> List[float]:
 
 
 def thresholds(cfg: Mapping[str, Any]) -> np.ndarray:
-    """From which probability each label counts, where several may."""
-    found = cfg.get("thresholds") or {}
+    """From which probability each label counts, where several may: its own, unless one for all was
+    set since, as `spacy find-threshold` does."""
+    fitted_now = cfg["threshold"] == cfg.get("usual", cfg["threshold"])
+    found = (cfg.get("thresholds") or {}) if fitted_now else {}
     return np.array([found.get(label, cfg["threshold"]) for label in cfg["labels"]])
 
 
@@ -60,7 +62,7 @@ def fitted(scores: np.ndarray, gold: np.ndarray, cfg: Mapping[str, Any]) -> Dict
         heats[label] = fit_temperature(pair, shares) if len({*yes.tolist()}) == 2 else 1.0
         said = softmax(pair / heats[label])[:, 1]
         least[label] = best_threshold(said, yes, usual=cfg["threshold"])
-    return {"temperature": heats, "thresholds": least}
+    return {"temperature": heats, "thresholds": least, "usual": float(cfg["threshold"])}
 
 
 def as_trained(said: np.ndarray, cfg: Mapping[str, Any]) -> np.ndarray:

@@ -20,6 +20,7 @@ from seqpipe.cli._scores_told import told_labels, told_scores
 from seqpipe.cli._settings import flat
 from seqpipe.cli._steps import StepLog
 from seqpipe.cli.info import corpus_told
+from seqpipe.components._confidence import thresholds
 from seqpipe.components._stage import Stage
 from seqpipe.components.generator import Generator
 from seqpipe.components.sentiment import Sentiment
@@ -99,9 +100,9 @@ def findings_in(nlp: Language, what: str) -> Findings:
 def label_findings(pipes: Sequence[Any], *, fitted: bool = False) -> LabelFindings:
     """Of all that write labels, ours or another maker's."""
     labels = [label for pipe in pipes for label in pipe.labels]
-    thresholds = {label: value for pipe in pipes for label, value in _thresholds(pipe).items()}
+    least = {label: value for pipe in pipes for label, value in _thresholds(pipe).items()}
     multi_label = len(pipes) > 1 or any(map(_multi_label, pipes))
-    return LabelFindings(labels, multi_label=multi_label, thresholds=thresholds, fitted=fitted)
+    return LabelFindings(labels, multi_label=multi_label, thresholds=least, fitted=fitted)
 
 
 def _multi_label(pipe: Any) -> bool:
@@ -111,9 +112,10 @@ def _multi_label(pipe: Any) -> bool:
 
 
 def _thresholds(pipe: Any) -> dict[str, float]:
-    cfg = getattr(pipe, "cfg", {})
-    own = cfg.get("thresholds") or {}
-    return {label: float(own.get(label, cfg.get("threshold") or 0.5)) for label in pipe.labels}
+    if isinstance(pipe, Sentiment):
+        return dict(zip(pipe.labels, thresholds(pipe.cfg).tolist(), strict=True))
+    usual = getattr(pipe, "cfg", {}).get("threshold") or 0.5
+    return {label: float(usual) for label in pipe.labels}
 
 
 # Of a run -------------------------------------------------------------------------------------

@@ -203,6 +203,8 @@ def test_what_was_said_before_can_be_told_from_what_is_said_now(
 def test_a_label_without_a_threshold_has_the_usual_one() -> None:
     cfg = {"labels": ["a", "b"], "threshold": 0.4, "thresholds": {"b": 0.7}}
     assert thresholds(cfg).tolist() == [0.4, 0.7]
+    assert thresholds({**cfg, "usual": 0.4}).tolist() == [0.4, 0.7]
+    assert thresholds({**cfg, "usual": 0.5}).tolist() == [0.4, 0.4]  # set since, for all of them
 
 
 @pytest.mark.parametrize("make", [sure, several])
