@@ -3,8 +3,8 @@
     python -m seqpipe demo --output demo
     python benchmarks/picture.py demo docs/picture.svg
 
-The first short ones of each label, right or wrong. The darker a piece, the more the attention pool
-looks at it.
+The first short ones of each label, right or wrong. The stronger its colour, the more a word adds to
+the log-odds of a good review (green) or of a bad one (red), by integrated gradients.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import spacy
-import torch
+from spacy.language import Language
 
+import seqpipe
 from seqpipe.corpora.labelled import labelled_rows
 from seqpipe.files import written
-from seqpipe.nets.encoder import length_mask
 
 CORPORA = {"reviews_en": 75, "reviews_zh": 38}  # and how many characters fit a line
 SHOWN = 2  # of each label: the first that fit, right or wrong
 WIDTH, ROW, LEFT, BAR = 940, 46, 24, 150
-GOOD, BAD, INK = "#1a7f5a", "#b3402f", "#24292f"
+GOOD, BAD, INK = "#1a7f5a", "#b3402f", "#57606a"
+FAINT = 0.15  # of the strongest word: below it a word has no colour
 
 
 def main() -> None:
@@ -40,28 +41,30 @@ def main() -> None:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         'font-family="system-ui, sans-serif" font-size="15">'
-        "<title>Reviews, how positive each is said to be, and where the net looked</title>"
+        "<title>Reviews, how positive each is said to be, and what each word adds to that</title>"
         f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#ffffff"/>'
     )
     with written(picture) as beside:
         beside.write_text("\n".join([head, *rows, "</svg>\n"]), encoding="utf-8")
 
 
-def row(nlp: Any, text: str, number: int, truth: str) -> str:
-    doc = nlp(text)
+def row(nlp: Language, text: str, number: int, truth: str) -> str:
+    doc = seqpipe.explained(nlp, text, checked=0)
     side, colour = doc.sentiment, GOOD if doc.sentiment > 0 else BAD
     y = ROW * number + 40
     middle = WIDTH - LEFT - BAR / 2 - 70
-    spans = "".join(
-        f'<tspan fill="{colour if weight > 0.5 else INK}" fill-opacity="{0.45 + 0.55 * weight:.2f}"'
-        f"{' font-weight=' + chr(34) + '600' + chr(34) if weight > 0.5 else ''}>{escape(part)}"
-        "</tspan>"
-        for part, weight in looked_at(nlp, text)
-    )
+    why = doc._.explanation
+    positive = 1 if why["label"] == "positive" else -1
+    highest = max(abs(word["saliency"]) for word in why["words"])
+    spans, at = [], 0
+    for word in why["words"]:
+        spans += [escape(text[at : word["start"]]), told(word, positive, highest)]
+        at = word["end"]
+    spans.append(escape(text[at:]))
     mark = "✓" if doc._.sentiment["label"] == truth else "✗"
     begin = min(middle, middle + side * BAR / 2)
     return (
-        f'<text x="{LEFT}" y="{y}" xml:space="preserve">{spans}</text>'
+        f'<text x="{LEFT}" y="{y}" xml:space="preserve" fill="{INK}">{"".join(spans)}</text>'
         f'<rect x="{middle - BAR / 2:.0f}" y="{y - 6}" width="{BAR}" height="2" fill="#d0d7de"/>'
         f'<rect x="{begin:.1f}" y="{y - 12}" width="{abs(side) * BAR / 2:.1f}" height="14" '
         f'fill="{colour}"/>'
@@ -70,21 +73,16 @@ def row(nlp: Any, text: str, number: int, truth: str) -> str:
     )
 
 
-def looked_at(nlp: Any, text: str) -> list[tuple[str, float]]:
-    """The text in parts, each with its share of the attention, the highest being 1."""
-    stage = nlp.get_pipe("sentiment")
-    net, found = stage.shim.net, stage.codec.align(text)
-    ids = torch.tensor(found.ids[None].astype("int64"))
-    lengths = torch.tensor([ids.shape[1]])
-    with torch.inference_mode():
-        states = net.encoder(net.embedding(ids), lengths)
-        scores = net.pools[0].scores(states, length_mask(lengths, ids.shape[1]))[0]
-    weights = (scores - scores.max()).exp().tolist()
-    parts, at = [], 0
-    for (start, end), weight in zip(found.offsets.tolist(), weights, strict=True):
-        parts += [(text[at:start], 0.0), (text[start:end], weight)]
-        at = end
-    return [part for part in [*parts, (text[at:], 0.0)] if part[0]]
+def told(word: dict[str, Any], positive: int, highest: float) -> str:
+    """A word in the colour of its side, and bold where it is among the strongest."""
+    share = word["saliency"] * positive / highest
+    if abs(share) < FAINT:
+        return escape(word["text"])
+    bold = ' font-weight="600"' if abs(share) > 0.5 else ""
+    depth = f'fill-opacity="{0.45 + 0.55 * abs(share):.2f}"'
+    return (
+        f'<tspan fill="{GOOD if share > 0 else BAD}" {depth}{bold}>{escape(word["text"])}</tspan>'
+    )
 
 
 if __name__ == "__main__":
