@@ -63,7 +63,7 @@ def _(stage: Sentiment, pairs: Pairs) -> Iterator[Sample]:
         likely = {name: value for name, value in gold.cats.items() if value >= 0.5}
         said = sorted(doc.cats.items(), key=lambda each: -each[1])
         said = said if stage.cfg["multi_label"] else said[:1]
-        told = ", ".join(f"{name} {value:.2f}" for name, value in said)
+        told = ", ".join(f"{name}: {value:.2f}" for name, value in said)
         yield {"text": gold.text, "truth": ", ".join(likely), "said": told}
 
 

@@ -20,7 +20,7 @@ gap:.25rem 1.25rem}
 .seqpipe .facts{display:grid;grid-template-columns:minmax(7rem,max-content) minmax(0,1fr);
 gap:.1rem 1rem;margin:.5rem 0;font-size:.9375rem}
 .seqpipe .facts dt{color:var(--dim)}
-.seqpipe .facts dd{margin:0}
+.seqpipe .facts dd{margin:0;white-space:pre-wrap}
 .seqpipe .confusion td,.seqpipe .confusion th{text-align:center;padding:.25rem .6rem}
 .seqpipe .confusion td{background:rgb(var(--rgb,var(--against))/var(--deep,0))}
 .seqpipe .confusion td.right{--rgb:var(--for)}

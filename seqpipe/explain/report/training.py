@@ -108,8 +108,8 @@ class Training:
         rows = zip(*(moment["samples"] for moment in moments), strict=False)
         steps = [moment["step"] for moment in moments]
         items = [self._sample(steps, row, room) for row in rows]
-        some = f"{len(moments)} of {len(self.samples):,} validations, evenly spread: "
-        told = f"{some * (len(moments) < len(self.samples))}what was said of the same rows."
+        some = f", at {len(moments)} of {len(self.samples):,} validations, evenly spread"
+        told = f"What was said of the same rows{some * (len(moments) < len(self.samples))}."
         return section("On the way", told, [cards(items)])
 
     def _sample(self, steps: Sequence[int], row: Sequence[Mapping[str, Any]], room: Room) -> str:
