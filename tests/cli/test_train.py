@@ -61,12 +61,14 @@ def whole(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-def test_writes_two_pipelines_and_a_log(whole: Path) -> None:
+def test_writes_two_pipelines_a_log_and_a_report(whole: Path) -> None:
     assert {p.name for p in whole.iterdir()} == {
         "log.jsonl",
         "model-best",
         "model-last",
+        "report.html",
         "run.json",
+        "samples.jsonl",
     }
     doc = spacy.load(whole / "model-best")("a lovely film")
     assert set(doc.cats) == {"positive", "negative"}
