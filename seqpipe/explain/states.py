@@ -73,7 +73,7 @@ class StatesExplainer:
             allowed = f"one of {', '.join(stage.labels)}" if kind == LABEL else "none: it has none"
             raise SettingError("label", label, allowed)
         self._kind, self._stage, self._label = kind, stage, label
-        self._reader = Reader(stage.shim.net) if kind == LABEL else None
+        self._reader = Reader(stage.shim.net, stage.temperatures) if kind == LABEL else None
 
     def explain(self, doc: Doc) -> StateMap:
         """The units of one doc: found in its first half, checked in the other."""

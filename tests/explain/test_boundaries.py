@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
-from functools import cache
+import re
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -18,11 +20,14 @@ import seqpipe
 from seqpipe.components.tokenizer import as_tokenizer
 from seqpipe.errors import FieldMissing, NotExplained
 from seqpipe.explain.boundaries import Boundaries, boundaries_of
+from seqpipe.explain.explanation import annotate
+
+render = partial(seqpipe.render, style="boundaries")
 
 
 @cache
 def pipeline() -> Language:
-    return make_words_nlp(steps=1)
+    return make_words_nlp()
 
 
 @cache
@@ -59,6 +64,11 @@ def test_stretches_are_the_tokens_of_the_stage(text: str, seed: int) -> None:
     for word in found.words:
         assert doc.text[word.start : word.end] == word.text
         assert 0 <= word.sentence <= word.token + 1e-9 and 0 <= word.sure <= 1
+    annotate(doc, found)
+    (seen,) = re.findall(r'<div class="text" dir="auto">(.*?)</div>', render(doc), re.DOTALL)
+    seen = html.unescape(re.sub(r'<span class="aloud">.*?</span>|<[^>]+>', "", seen))
+    plain = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f\u2400-\u2421]")
+    assert plain.findall(seen) == plain.findall(doc.text) and len(seen) == len(doc.text)
     surest = [found.words[at].sure for at in found.ranked]
     assert surest == sorted(surest) and sorted(found.ranked) == [*range(len(found.words))]
 

@@ -16,7 +16,7 @@ from seqpipe.explain.foretelling import foretold
 
 @cache
 def pipeline(unit: str = "char") -> Language:
-    nlp = make_verses_nlp(steps=8, codec={**BPE, "unit": unit})
+    nlp = make_verses_nlp(codec={**BPE, "unit": unit})
     verses_stage(nlp).write_only(["surprisal"])
     return nlp
 

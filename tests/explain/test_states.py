@@ -35,7 +35,7 @@ def generator() -> Language:
 
 @cache
 def sentiment() -> Language:
-    return make_nlp(2, model={"layers": 2})
+    return make_nlp(model={"layers": 2})
 
 
 @cache
