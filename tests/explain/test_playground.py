@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
@@ -183,6 +184,13 @@ def test_who_has_gone_is_not_worked_for(play: Playground, seen: list[str]) -> No
             line.close()
     assert looks(play, "third") == []
     assert seen == ["third"]
+
+
+def test_everybody_gets_an_answer_of_their_own(play: Playground) -> None:
+    texts = [f"good {at}" for at in range(8)]
+    with ThreadPoolExecutor(len(texts)) as pool:
+        answers = [*pool.map(lambda text: looks(play, text), texts)]
+    assert all(f">{at}</bdi>" in look["markup"] for at, (look,) in enumerate(answers))
 
 
 def test_a_closed_one_gives_its_port_back(nlp: Language) -> None:
