@@ -7,8 +7,9 @@ which is not registered here is refused by name.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -63,17 +64,17 @@ def fetched(
     if not local_files_only:
         _look(repository, token)
     try:
-        folder = Path(
-            snapshot_download(
+        with _quiet():
+            place = snapshot_download(
                 repository.id,
                 revision=repository.revision,
                 token=token,
                 local_files_only=local_files_only,
                 ignore_patterns=IGNORED,
             )
-        )
     except Exception as error:  # its client fails in as many ways as what it is made of
         raise _explanation(repository, error) from error
+    folder = Path(place)
     # another program may have brought it here
     _check_files(repository, [path.relative_to(folder).as_posix() for path in _files(folder)])
     _check_config(repository, folder)
@@ -91,9 +92,29 @@ def _look(repository: Repository, token: str | None) -> None:
 
     files = None
     with suppress(Exception):  # whatever it is, bringing it here says the same, or does without
-        files = HfApi(token=token).list_repo_files(repository.id, revision=repository.revision)
+        found = HfApi(token=token).model_info(repository.id, revision=repository.revision)
+        files = [file.rfilename for file in found.siblings or ()]
     if files is not None:
         _check_files(repository, files)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the hub where nobody watches, and the user's setting afterwards."""
+    from huggingface_hub.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    if are_progress_bars_disabled() or sys.stderr.isatty():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def _files(folder: Path) -> list[Path]:

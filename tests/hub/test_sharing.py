@@ -123,6 +123,10 @@ class Hub:
         return str(folder)
 
     def api(self, token: str | None = None) -> SimpleNamespace:
+        def model_info(name: str, *, revision: str | None) -> SimpleNamespace:
+            files = self.files(name, revision, token)[1]
+            return SimpleNamespace(siblings=[SimpleNamespace(rfilename=file) for file in files])
+
         def create_repo(name: str, *, private: bool, exist_ok: bool) -> SimpleNamespace:
             if token != SECRET:
                 raise LocalTokenNotFoundError("Token is required.")
@@ -141,7 +145,7 @@ class Hub:
             return SimpleNamespace(commit_url=f"https://hub/{repo_id}: {commit_message}")
 
         return SimpleNamespace(
-            list_repo_files=lambda name, revision: list(self.files(name, revision, token)[1]),
+            model_info=model_info,
             create_repo=create_repo,
             create_branch=create_branch,
             upload_folder=upload_folder,
