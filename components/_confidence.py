@@ -29,6 +29,11 @@ class Calibrated(Protocol):
     ) -> List[np.ndarray]: ...
 
 
+def taken_over(cfg: Mapping[str, Any]) -> Dict[str, Any]:
+    """What of an earlier stage stands until something else is fitted."""
+    return {name: cfg[name] for name in (*UNFITTED, "usual") if name in cfg}
+
+
 def temperatures(cfg: Mapping[str, Any]) -> List[float]:
     """What the scores of labels are divided by: one number for all of them, or one each."""
     found = cfg.get("temperature", 1.0)

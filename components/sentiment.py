@@ -14,7 +14,7 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from seqpipe.components._beginning import read_beginning
-from seqpipe.components._confidence import UNFITTED, fitted, temperatures, thresholds
+from seqpipe.components._confidence import UNFITTED, fitted, taken_over, temperatures, thresholds
 from seqpipe.components._earlier import grown, read_earlier
 from seqpipe.components._label_scores import score_sentiment, told_of
 from seqpipe.components._polarity import polarities
@@ -277,7 +277,7 @@ class Sentiment(Stage):
         if before:
             self.codec = before.codec(self._codec)
             self.cfg["hashed"] = before.hashed
-        self.cfg.update(UNFITTED, labels=list(seen))
+        self.cfg.update(UNFITTED, **(taken_over(before.cfg) if before else {}), labels=list(seen))
         least = 1 if self.cfg["multi_label"] else 2
         if len(seen) < least:
             raise LabelsTooFew(self.name, self.labels, least)

@@ -120,6 +120,8 @@ def weights_of(model: Path, stage: str) -> dict[str, torch.Tensor]:
 def found_in(model: Path, stage: str, texts: list[str]) -> list[Any]:
     """What a model makes of texts, as numbers or strings that are alike where it is alike."""
     nlp = spacy.load(model)
+    if stage == "sentiment":  # how surely it says so has been fitted to other data
+        stage_of(nlp, stage).cfg["temperature"] = 1.0
     docs = list(nlp.pipe(texts))
     if stage == "sentiment":  # as odds, which a third label does not change
         return [round(doc.cats["positive"] / doc.cats["negative"], 4) for doc in docs]

@@ -292,3 +292,17 @@ def test_the_callback_leaves_alone_what_is_frozen_or_does_not_want_it(tmp_path: 
     stage.calibrates = True
     nlp.config["training"]["frozen_components"] = ["sentiment"]
     assert stage_of(make_calibration()(nlp)).temperatures == [1.0]
+
+
+def test_who_goes_on_from_another_begins_as_sure_as_that(tmp_path: Path) -> None:
+    nlp = sure()
+    stage_of(nlp).calibrate(make_examples(nlp, OTHERS))
+    nlp.to_disk(tmp_path)
+    again = spacy.blank("en")
+    stage = add_stage(again)
+    stage.initialize(lambda: make_examples(again), earlier=str(tmp_path / "sentiment"))
+    assert stage.temperatures == stage_of(nlp).temperatures
+    for cats, before in zip(
+        cats_of(again.pipe(texts_of())), cats_of(nlp.pipe(texts_of())), strict=True
+    ):
+        assert cats == pytest.approx(before, abs=1e-5)
