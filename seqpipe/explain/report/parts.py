@@ -9,7 +9,7 @@ from seqpipe.explain.html import shown
 CSS = """
 .seqpipe{margin-bottom:1rem}
 .seqpipe h3{margin:1rem 0 .25rem;font-size:1rem}
-.seqpipe summary{cursor:pointer;padding:.15rem 0}
+.seqpipe summary{cursor:pointer;padding:.15rem 0;margin-top:.15rem}
 .seqpipe details{margin:.25rem 0}
 .seqpipe .cards{padding-inline-start:2.25rem;margin:.5rem 0}
 .seqpipe .cards>li{padding:.35rem 0;border-top:1px solid var(--line)}
