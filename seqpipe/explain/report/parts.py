@@ -25,6 +25,7 @@ gap:.1rem 1rem;margin:.5rem 0;font-size:.9375rem}
 .seqpipe .confusion td{background:rgb(var(--rgb,var(--against))/var(--deep,0))}
 .seqpipe .confusion td.right{--rgb:var(--for)}
 .seqpipe .confusion a,.seqpipe .cards a{color:inherit}
+.seqpipe [id]{scroll-margin-top:3rem}
 .seqpipe :target{outline:2px solid rgb(var(--look));outline-offset:2px}
 @media print{.seqpipe{break-inside:auto}.seqpipe details::details-content{
 content-visibility:visible;display:block}.seqpipe .cards>li,.seqpipe figure{break-inside:avoid}}
