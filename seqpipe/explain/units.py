@@ -105,10 +105,9 @@ def correlations(states: NDArray[np.float32], feature: Numbers) -> Numbers:
 
 
 def _halves(traces: Sequence[Trace]) -> list[Trace]:
-    """Half of the texts and the others, or half of the one text and its rest."""
+    """Every other text and the rest, or half of the one text and its rest."""
     if len(traces) > 1:
-        middle = (len(traces) + 1) // 2
-        return [_joined(traces[:middle]), _joined(traces[middle:])]
+        return [_joined(traces[::2]), _joined(traces[1::2])]
     halves = []
     for trace in traces:
         middle = len(trace.states) // 2
