@@ -1,6 +1,7 @@
-"""Whether explanations are true to the model, and whether their pages open at once.
+"""Whether explanations are true to the model, whether their pages open at once, and how soon the
+playground answers.
 
-    python benchmarks/explain.py DATA [--parts faithful,pages] [--keep FOLDER] [--texts 872]
+    python benchmarks/explain.py DATA [--parts faithful,pages,typed] [--keep FOLDER] [--texts 872]
                                       [--orders 5] [--models FOLDER]
 
 faithful: what a decision loses with the words named first. DATA is a folder that holds the set
@@ -13,11 +14,15 @@ as far as without a fifth drawn by chance.
 pages: how large a page is of each style for a text of 1,000 tokens, and how long Chromium takes to
 a picture of it, beyond what it takes to one of an empty page. The models are small ones, those that
 `python -m seqpipe demo` leaves in a folder, and trained so if there is none. The bar: a second.
+
+typed: how long the playground takes from a text that is sent to the answer with the page's parts,
+for each of those models and texts of several lengths.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import resource
 import shutil
@@ -28,6 +33,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import numpy as np
 import spacy
@@ -45,8 +51,9 @@ from seqpipe.explain.styles import KINDS
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 WANTED = 1.5
-PARTS = ("faithful", "pages")
+PARTS = ("faithful", "pages", "typed")
 TOKENS = 1000
+LENGTHS = (50, 1_000, 3_000, 10_000)  # characters
 MODELS = {
     "saliency": "reviews_en",
     "attention": "reviews_en",
@@ -90,9 +97,13 @@ def main() -> None:
     torch.set_num_threads(1)
     if "faithful" in args.parts:
         faithful(args)
-    if "pages" in args.parts:
-        with tempfile.TemporaryDirectory(prefix="seqpipe-bench-") as folder:
-            pages(args.models or shown(Path(folder) / "demo"), Path(folder))
+    with tempfile.TemporaryDirectory(prefix="seqpipe-bench-") as folder:
+        if {"pages", "typed"} & {*args.parts.split(",")}:
+            models = args.models or shown(Path(folder) / "demo")
+        if "pages" in args.parts:
+            pages(models, Path(folder))
+        if "typed" in args.parts:
+            typed(models)
 
 
 def faithful(args: argparse.Namespace) -> None:
@@ -217,6 +228,32 @@ def pages(models: Path, folder: Path) -> None:
             f"opened in {wall:.2f} s ({cpu:.2f} s of processors)",
             flush=True,
         )
+
+
+def typed(models: Path) -> None:
+    """The least of some tries, by the clock and by the processors."""
+    text = prose() * 10
+    for name in sorted({*MODELS.values()}):
+        nlp = spacy.load(models / name / "model-best")
+        with seqpipe.serve(nlp, port=0, block=False) as playground:
+            for length in LENGTHS:
+                tries = [answered(playground.url, text[:length]) for _ in range(3)]
+                wall, cpu = (min(column) for column in zip(*tries, strict=True))
+                print(
+                    f"{', '.join(nlp.pipe_names):<11}{length:>7,} characters answered in "
+                    f"{wall:.3f} s ({cpu:.3f} s of processors)",
+                    flush=True,
+                )
+
+
+def answered(url: str, text: str) -> tuple[float, float]:
+    body = json.dumps({"text": text}).encode()
+    asked = Request(f"{url}looks", body, {"Content-Type": "application/json"})
+    began, used = time.perf_counter(), time.process_time()
+    with urlopen(asked) as answer:
+        looks = json.load(answer)["looks"]
+    assert looks and not any(look["failed"] for look in looks)
+    return time.perf_counter() - began, time.process_time() - used
 
 
 def prose() -> str:
