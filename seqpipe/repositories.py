@@ -101,7 +101,7 @@ def _look(repository: Repository, token: str | None) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars of the hub where nobody watches, and the user's setting afterwards."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,

@@ -170,12 +170,17 @@ class Asked:
         if not isinstance(self.model, str | Path):
             return self.model
         import_code(self.code)
-        return load_pipeline(self.model, device=self.device)
+        return load_pipeline(self._named, device=self.device)
+
+    @cached_property
+    def _named(self) -> str:
+        """The one and the same for all who load it, however long the work takes."""
+        return pinned(str(self.model))
 
     def _model(self, stack: ExitStack) -> str:
         """A pipeline that lies on the disk, whatever was given."""
         if isinstance(self.model, str | Path):
-            return pinned(str(self.model))
+            return self._named
         folder = stack.enter_context(TemporaryDirectory(prefix="seqpipe-model-"))
         self.model.to_disk(folder)
         return folder
