@@ -65,7 +65,7 @@ def _continued(doc: Doc, name: str) -> str:
     if not isinstance(written, str):
         return ""
     return (
-        '<p class="told">It goes on with</p>\n'
+        '<p class="told" style="margin-top:.75rem">It goes on with</p>\n'
         f'<div class="text" style="line-height:1.5;margin:0" dir="auto">{shown(written)}</div>'
     )
 
