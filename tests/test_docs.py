@@ -17,7 +17,7 @@ from seqpipe.cli._config import stage_config
 from seqpipe.components._stage import read_defaults
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md")])
 NEEDS = {"tune.md": "optuna"}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The demo and the playground have their own tests; spaCy's own commands are tested with the stage.
@@ -26,6 +26,8 @@ LEFT_OUT = (
     *("pip ", "tox", "git "),
 )
 SMALL = ["--training.max_steps", "4"]
+# Of the bundled corpora, which the pages score whole models on.
+FEW = "20"
 # Models that the pages speak of without training them.
 MODELS = {
     "stars": ("sentiment", "reviews"),
@@ -137,6 +139,8 @@ def run_commands(code: str) -> None:
         argv = shlex.split(command)[3:]
         if argv[0] == "train" and "--training.max_steps" not in argv:
             argv += SMALL
+        if argv[0] in ("train", "evaluate") and argv[2].startswith("bundled:"):
+            argv += ["--corpora.dev.limit" if argv[0] == "train" else "--limit", FEW]
         assert main(argv) == 0, line
 
 
