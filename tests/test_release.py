@@ -35,8 +35,14 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         monkeypatch.setattr(script, name, place)
     monkeypatch.setattr(script, "unready", lambda: [])
     monkeypatch.setattr(script, "tried", lambda version: None)
-    monkeypatch.setattr(script, "run", lambda *words: print(*words) or 0)
+    monkeypatch.setattr(script, "run", told)
     return script
+
+
+def told(*words: str) -> int:
+    """Where a program would be run."""
+    print(*words)
+    return 0
 
 
 def test_a_rehearsal_sends_nothing(release: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
