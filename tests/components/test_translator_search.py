@@ -37,7 +37,7 @@ def texts(found: list[list[Translation]]) -> list[list[str]]:
 
 def test_n_best_with_scores_descending() -> None:
     nlp = trained(search={"beam": 4, "nbest": 3})
-    assert letters_stage(nlp).fields[2] == "translation_nbest"
+    assert "translation_nbest" in letters_stage(nlp).fields
     for doc in nlp.pipe(TEXTS):
         found = doc._.translation_nbest
         assert found[0] == {"text": doc._.translation, "score": doc._.translation_score}
