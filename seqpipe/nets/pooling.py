@@ -21,8 +21,6 @@ poolings = catalogue.create("seqpipe", "poolings", entry_points=True)
 
 _LOWEST = -1e30  # finite: the difference of two of them is a number
 
-_KEYS = 32  # what attention looks at of each state: more costs time and told nothing more
-
 
 class Pool(nn.Module):
     """What all pools share: they take (B, S, H) and a mask (B, S) and give (B, H)."""
@@ -63,9 +61,8 @@ class AttentionPool(Pool):
 
     def __init__(self, *, width: int, bidirectional: bool) -> None:
         super().__init__(width=width, bidirectional=bidirectional)
-        keys = min(width, _KEYS)
-        self.key = nn.Linear(width, keys)
-        self.query = nn.Linear(keys, 1, bias=False)
+        self.key = nn.Linear(width, width)
+        self.query = nn.Linear(width, 1, bias=False)
 
     def scores(self, x: Tensor, mask: Tensor) -> Tensor:
         """How much each state counts, before the softmax: (B, S)."""
