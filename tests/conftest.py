@@ -7,9 +7,13 @@ import random
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from commands import Command
 
 # Before anything imports torch or a Hugging Face library: they read these once. Child processes
 # inherit them.
@@ -51,3 +55,19 @@ def seeded() -> None:
         torch = sys.modules["torch"]
         torch.manual_seed(0)
         torch.set_num_threads(1)
+
+
+@pytest.fixture
+def seqpipe(capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
+    """`python -m seqpipe ...` in this process."""
+    from commands import Ran
+
+    from seqpipe.__main__ import main
+
+    def ran(*words: object) -> Ran:
+        capfdbinary.readouterr()
+        code = main([str(word) for word in words])
+        out, err = capfdbinary.readouterr()
+        return Ran(code, out.decode(), err.decode())
+
+    return ran

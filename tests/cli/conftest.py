@@ -1,4 +1,4 @@
-"""A small trained pipeline, data that it fits, and the command line as a function."""
+"""A small trained pipeline, and data that it fits."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import spacy
-from commands import LABELS, Command, Ran, write_lines
+from commands import LABELS, write_lines
 from letters import make_pairs
 from letters import trained as trained_translator
 from spacy.training import Example
 from verses import trained as trained_generator
 
-from seqpipe.__main__ import main
 from seqpipe.cli.train import train
 from seqpipe.corpora.labelled import labelled_rows
 
@@ -36,19 +35,6 @@ TINY = {
     "width": 8,
     "pooling": ["max"],
 }
-
-
-@pytest.fixture
-def seqpipe(capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
-    """`python -m seqpipe ...` in this process."""
-
-    def ran(*words: object) -> Ran:
-        capfdbinary.readouterr()
-        code = main([str(word) for word in words])
-        out, err = capfdbinary.readouterr()
-        return Ran(code, out.decode(), err.decode())
-
-    return ran
 
 
 @pytest.fixture(scope="session")
