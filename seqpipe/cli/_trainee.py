@@ -167,11 +167,10 @@ class StageTrainee:
             self._look(self._gradients, self._lessons)
         with self.learner.averaged():
             found = self._examine()
-        docs = self.stage.written([example.predicted for example in self._dev], found)
-        examples = [Example(d, eg.reference) for d, eg in zip(docs, self._dev, strict=True)]
-        if self._samples is not None:
-            with self.learner.averaged():
+            docs = self.stage.written([example.predicted for example in self._dev], found)
+            if self._samples is not None:
                 self._samples.add(self._taken, docs)
+        examples = [Example(d, eg.reference) for d, eg in zip(docs, self._dev, strict=True)]
         scores = self.stage.score(examples)
         weights = {n: w for n, w in self._weights.items() if w and scores.get(n) is not None}
         score = sum(float(scores[n]) * w for n, w in weights.items())
