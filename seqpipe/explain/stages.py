@@ -16,10 +16,11 @@ from seqpipe.nets.tagger import Tagger
 from seqpipe.nets.translator import Translator
 from seqpipe.pipelines import fields_of
 
-LABEL, BOUNDARIES, SURPRISAL, TRANSLATION, STATES = (
-    *("label", "boundaries", "surprisal", "translation"),
-    "states",
-)
+LABEL = "label"
+BOUNDARIES = "boundaries"
+SURPRISAL = "surprisal"
+TRANSLATION = "translation"
+STATES = "states"
 
 _KINDS = {
     Classifier: LABEL,
