@@ -14,7 +14,7 @@ from seqpipe.text.units import well_formed
 
 # One word around the whole text would be kept in the vocabulary for ever, as every word is; pieces
 # between spaces, and the letters of scripts without them, come again.
-_PIECE = re.compile(r"(?:[^\W\u0e00-\u109f\u1780-\u17ff\u2e80-\U0003ffff]{1,64}|\S|\s)( ?)")
+_PIECE = re.compile(r"([^\W\u0e00-\u109f\u1780-\u17ff\u2e80-\U0003ffff]{1,64}|\S|\s)( ?)")
 
 
 class RawText:
@@ -27,10 +27,8 @@ class RawText:
         self.vocab = vocab
 
     def __call__(self, text: str) -> Doc:
-        words, spaces = [], []
-        for found in _PIECE.finditer(well_formed(text)):
-            words.append(found[0][:-1] if found[1] else found[0])
-            spaces.append(bool(found[1]))
+        found = _PIECE.findall(well_formed(text))
+        words, spaces = [word for word, _ in found], [bool(space) for _, space in found]
         return Doc(self.vocab, words=words, spaces=spaces)
 
     def pipe(self, texts: Iterable[str], batch_size: int = 1000) -> Iterable[Doc]:
