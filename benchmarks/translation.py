@@ -289,9 +289,10 @@ def greedy(corpus: Corpus, args: argparse.Namespace) -> None:
 def fast(stage: Any, rows: Sequence[Any]) -> list[list[int]]:
     recipe = stage.search.changed(beam=1)
     net, batch = stage.shim.net, collate(rows, np.arange(len(rows)))
+    ids, lengths = torch.from_numpy(batch.ids), torch.from_numpy(batch.lengths)
     with torch.inference_mode():
-        state = net.begin(batch.ids, batch.lengths)
-        return [found[0].tokens for found in recipe.run(net, state, lengths=batch.lengths)]
+        state = net.begin(ids, lengths)
+        return [found[0].tokens for found in recipe.run(net, state, lengths=lengths)]
 
 
 @torch.inference_mode()
@@ -299,12 +300,13 @@ def plain(net: Any, rows: Sequence[Any]) -> list[list[int]]:
     """As one would write it at first: every row to the last step, keys projected in each."""
     batch = collate(rows, np.arange(len(rows)))
     decoder, table = net.decoder, net.target.weight
-    memory = net.read(batch.ids, batch.lengths)
+    lengths = torch.from_numpy(batch.lengths)
+    memory = net.read(torch.from_numpy(batch.ids), lengths)
     states: list[Any] = [start[None] for start in decoder.starts(memory)]
     if decoder.cell == "lstm":
         states = [(start, torch.zeros_like(start)) for start in states]
     tokens = torch.full((len(rows),), BOS)
-    most = 2 * batch.lengths + 10
+    most = 2 * lengths + 10
     written: list[torch.Tensor] = []
     open_ = torch.ones(len(rows), dtype=torch.bool)
     while open_.any():

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional
+from typing import TYPE_CHECKING, Dict, Optional
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from seqpipe.errors import GeneratorUnfit, SettingError
-from seqpipe.nets.transfer import Sizes, vectors_of
 from seqpipe.text.codec import Codec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from seqpipe.nets.transfer import Sizes
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,16 @@ class Beginning:
     """A folder that `to_disk` of a trained generator wrote."""
 
     tokenizer: str
-    weights: Dict[str, Tensor]
-    sizes: Sizes
+    weights: "Dict[str, Tensor]"
+    sizes: "Sizes"
 
     @classmethod
     def read(cls, folder: str) -> "Beginning":
         """Refuses what is no trained generator in one sentence."""
+        from safetensors.torch import load_file
+
+        from seqpipe.nets.transfer import Sizes, vectors_of
+
         path = Path(folder)
         try:
             weights = load_file(path / "model.safetensors")

@@ -2,25 +2,25 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, List, cast
+from typing import TYPE_CHECKING, Any, List, cast
 
 from spacy.util import registry
 from thinc.api import Model
-from torch import nn
 
-from seqpipe.bridge import make_model
 from seqpipe.errors import SettingError
-from seqpipe.nets.cells import Cell
-from seqpipe.nets.classifier import Classifier
-from seqpipe.nets.embedding import Embedding
-from seqpipe.nets.encoder import Encoder
-from seqpipe.nets.pooling import make_pool
+from seqpipe.models import make_model
+from seqpipe.onnx.classifier import CLASSIFIER
 from seqpipe.text.codec import PAD, UNK
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seqpipe.nets.cells import Cell
 
 
 def build_net(
     *,
-    cell: Cell,
+    cell: "Cell",
     embedding: int,
     width: int,
     layers: int,
@@ -35,8 +35,13 @@ def build_net(
     hashed: int,
     classes: int,
     multi_label: bool,
-) -> nn.Module:
+) -> "nn.Module":
     """The classifier of `seqpipe.Classifier.v1`, once its sizes are known."""
+    from seqpipe.nets.classifier import Classifier
+    from seqpipe.nets.embedding import Embedding
+    from seqpipe.nets.encoder import Encoder
+    from seqpipe.nets.pooling import make_pool
+
     encoder = Encoder(
         cell=cell, inputs=embedding, width=width, layers=layers, bidirectional=bidirectional
     )
@@ -75,7 +80,7 @@ def build_classifier(
         raise SettingError("pooling", pooling, "at least one pool, for instance ['attention']")
     make = partial(
         build_net,
-        cell=cast(Cell, cell),
+        cell=cast("Cell", cell),
         embedding=embedding,
         width=width,
         layers=layers,
@@ -86,4 +91,4 @@ def build_classifier(
         chunk=chunk,
         pairs=pairs,
     )
-    return make_model(make)
+    return make_model(make, CLASSIFIER)

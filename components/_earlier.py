@@ -4,17 +4,15 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
 
 from seqpipe.errors import EarlierMissing, SettingError
-from seqpipe.nets.transfer import FRESH as FRESH
-from seqpipe.nets.transfer import take_over
 from seqpipe.text.codec import UNK, Codec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -23,11 +21,13 @@ class Earlier:
 
     folder: Path
     cfg: Dict[str, Any]
-    weights: Dict[str, Tensor]
+    weights: "Dict[str, Tensor]"
 
     @classmethod
     def read(cls, folder: str) -> "Earlier":
         """Refuses what is no trained stage in one sentence."""
+        from safetensors.torch import load_file
+
         path = Path(folder)
         try:
             cfg = json.loads((path / "cfg").read_text(encoding="utf-8"))
@@ -63,19 +63,26 @@ class Earlier:
             raise SettingError("codec.unit", learned.unit, f"{own.unit!r}, as the earlier stage")
         return own.extended(learned.pieces())
 
-    def pieces(self, codec: Codec, name: str = "tokenizer.json") -> Tensor:
+    def pieces(self, codec: Codec, name: str = "tokenizer.json") -> "Tensor":
         """Which of its own pieces each begins as: a new one as it was read before, as unknown."""
         return grown(len(Codec.load(self.folder / name)), len(codec), new=UNK)
 
     def fill(
-        self, net: nn.Module, rows: Mapping[str, Tensor], *, kept: Collection[str] = ()
+        self, net: "nn.Module", rows: "Mapping[str, Tensor]", *, kept: Collection[str] = ()
     ) -> None:
         """Gives its weights to a net whose tables are grown as `rows` say; some may be `kept`."""
+        from seqpipe.nets.transfer import take_over
+
         take_over(net, self.weights, rows, kept=kept)
 
 
-def grown(before: int, now: int, *, new: int = FRESH) -> Tensor:
-    """So many rows as they were, and behind them those that begin as one of them."""
+def grown(before: int, now: int, *, new: Optional[int] = None) -> "Tensor":
+    """So many rows as they were, and behind them those that begin as one of them, or fresh."""
+    import torch
+
+    from seqpipe.nets.transfer import FRESH
+
+    new = FRESH if new is None else new
     return torch.cat([torch.arange(before), torch.full((max(now - before, 0),), new)])
 
 

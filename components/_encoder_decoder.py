@@ -1,23 +1,23 @@
 """`seqpipe.Translator.v1`: the net of a stage that makes one text of another."""
 
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from spacy.util import registry
 from thinc.api import Model
-from torch import nn
 
-from seqpipe.bridge import make_model
 from seqpipe.errors import SettingError
-from seqpipe.nets.cells import Cell
-from seqpipe.nets.decoder import Decoder
-from seqpipe.nets.encoder import Encoder
-from seqpipe.nets.translator import Translator
+from seqpipe.models import make_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seqpipe.nets.cells import Cell
 
 
 def build_net(
     *,
-    cell: Cell,
+    cell: "Cell",
     embedding: int,
     width: int,
     layers: int,
@@ -35,8 +35,12 @@ def build_net(
     sources: int,
     targets: int,
     joint: bool,
-) -> nn.Module:
+) -> "nn.Module":
     """The encoder-decoder of `seqpipe.Translator.v1`, once its sizes are known."""
+    from seqpipe.nets.decoder import Decoder
+    from seqpipe.nets.encoder import Encoder
+    from seqpipe.nets.translator import Translator
+
     if tie_source and not joint:
         raise SettingError("model.tie_source", True, "false where the target has its own codec")
     encoder = Encoder(
@@ -91,7 +95,7 @@ def build_translator(
     """A recurrent encoder, attention, a recurrent decoder, and embeddings that may be shared."""
     make = partial(
         build_net,
-        cell=cast(Cell, cell),
+        cell=cast("Cell", cell),
         embedding=embedding,
         width=width,
         layers=layers,

@@ -2,19 +2,18 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
-import torch
-from torch import Tensor, nn
-
-from seqpipe.components._earlier import FRESH, Earlier
+from seqpipe.components._earlier import Earlier
 from seqpipe.text import characters
 from seqpipe.text.characters import kind_of
 from seqpipe.text.codec import UNK, Codec
 from seqpipe.text.lexicon import MARKS, Lexicon, Runs
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 _MARK = "embedding.mark."
-_NONE = torch.empty(0)  # of a table that the earlier one has not
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,13 @@ class Known:
         return ["word"] * self.lexicon + ["run"] * bool(len(self.runs))
 
 
-def go_on(net: nn.Module, before: Earlier, codec: Codec, now: Known) -> None:
+def go_on(net: "nn.Module", before: Earlier, codec: Codec, now: Known) -> None:
     """Gives a net the weights of an earlier tokenizer, whatever it knows besides."""
+    import torch
+
+    from seqpipe.nets.transfer import FRESH
+
+    none = torch.empty(0)  # of a table that the earlier one has not
     old = Known.by(before)
     weights = {name: w for name, w in before.weights.items() if not name.startswith(_MARK)}
     rows = {"embedding.single.weight": _characters(before, codec)}
@@ -52,16 +56,18 @@ def go_on(net: nn.Module, before: Earlier, codec: Codec, now: Known) -> None:
     own = {"word": torch.arange(MARKS), "run": runs}
     for at, sort in enumerate(now.sorts):
         name = f"{_MARK}{at}.weight"
-        rows[name] = own[sort] if sort in old.sorts else _NONE
+        rows[name] = own[sort] if sort in old.sorts else none
         if sort in old.sorts:  # its table may have stood elsewhere
             weights[name] = before.weights[f"{_MARK}{old.sorts.index(sort)}.weight"]
     if "embedding.pair.weight" not in weights:
-        rows["embedding.pair.weight"] = _NONE  # pairs may be worth a table by now
+        rows["embedding.pair.weight"] = none  # pairs may be worth a table by now
     replace(before, weights=weights).fill(net, rows)
 
 
-def _characters(before: Earlier, codec: Codec) -> Tensor:
+def _characters(before: Earlier, codec: Codec) -> "Tensor":
     """What was unknown was read by its kind, and a new character begins as that."""
+    import torch
+
     count = len(Codec.load(before.folder / "tokenizer.json"))
     new = [count + kind_of(p) if len(p) == 1 else UNK for p in codec.pieces()[count:]]
     return torch.tensor([*range(count), *new, *range(count, count + characters.COUNT)])

@@ -1,20 +1,22 @@
 """`seqpipe.LanguageModel.v1`: the net of a stage that continues texts and measures them."""
 
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from spacy.util import registry
 from thinc.api import Model
-from torch import nn
 
-from seqpipe.bridge import make_model
-from seqpipe.nets.cells import Cell
-from seqpipe.nets.language_model import LanguageModel
+from seqpipe.models import make_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seqpipe.nets.cells import Cell
 
 
 def build_net(
     *,
-    cell: Cell,
+    cell: "Cell",
     embedding: int,
     width: int,
     layers: int,
@@ -25,8 +27,10 @@ def build_net(
     activation: float,
     change: float,
     pieces: int,
-) -> nn.Module:
+) -> "nn.Module":
     """The net of `seqpipe.LanguageModel.v1`, once its size is known."""
+    from seqpipe.nets.language_model import LanguageModel
+
     return LanguageModel(
         pieces=pieces,
         cell=cell,
@@ -58,7 +62,7 @@ def build_language_model(
     """Recurrent layers over pieces, with the regularizers of the AWD-LSTM, each off at 0."""
     make = partial(
         build_net,
-        cell=cast(Cell, cell),
+        cell=cast("Cell", cell),
         embedding=embedding,
         width=width,
         layers=layers,

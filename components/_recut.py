@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Dict, List
 
 import numpy as np
-import torch
 
 from seqpipe.components._stage import Lessons
 from seqpipe.text.bpe_dropout import BpeDropout
@@ -22,6 +21,8 @@ class Recut:
         """The same texts, cut anew."""
         if not self.rate:
             return lessons
+        import torch
+
         # drawn from torch's own chance, which a checkpoint keeps
         chance = np.random.default_rng(int(torch.randint(2**31, ())))
         return Lessons(

@@ -3,33 +3,21 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, List, Optional
+from typing import TYPE_CHECKING, Any, List, Optional
 
-import torch
 from spacy.util import registry
-from torch import Tensor
 
 from seqpipe.errors import SettingError
-from seqpipe.nets.carry import Carry
-from seqpipe.nets.teller import Teller
-from seqpipe.search.beam import beam
-from seqpipe.search.greedy import choose_best, greedy
-from seqpipe.search.logits import (
-    Forbidden,
-    NoRepeat,
-    RepetitionPenalty,
-    Temperature,
-    TopK,
-    TopP,
-    Transform,
-    Typical,
-)
-from seqpipe.search.sampling import Draw, sample
-from seqpipe.search.solo import solo
-from seqpipe.search.state import Found, Step
-from seqpipe.search.stops import Limits, StopAt
-from seqpipe.search.walk import walk
 from seqpipe.text.codec import BOS, EOS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from seqpipe.nets.carry import Carry
+    from seqpipe.nets.teller import Teller
+    from seqpipe.search.logits import Transform
+    from seqpipe.search.state import Found, Step
+    from seqpipe.search.stops import Limits, StopAt
 
 _EXTRA = 10  # pieces that a short text may grow by, whatever the ratio
 _FEWEST = 4  # hypotheses where words are required: each number of them met holds a place
@@ -81,8 +69,10 @@ class SearchRecipe:
             raise SettingError("required", list(required), "none where words are drawn by chance")
         return self
 
-    def limits(self, lengths: Tensor, stop: Optional[StopAt] = None) -> Limits:
+    def limits(self, lengths: "Tensor", stop: "Optional[StopAt]" = None) -> "Limits":
         """Of what is written for texts of so many pieces."""
+        from seqpipe.search.stops import Limits
+
         if self.max_length:
             return Limits(self.max_length, self.min_length, stop)
         most = (lengths * self.max_ratio).long() + _EXTRA + self.min_length
@@ -93,16 +83,22 @@ class SearchRecipe:
         net: Any,
         state: Any,
         *,
-        lengths: Tensor,
+        lengths: "Tensor",
         prefix: Optional[Sequence[Sequence[int]]] = None,
         required: Optional[Sequence[Sequence[Sequence[int]]]] = None,
         forbidden: Sequence[Sequence[int]] = (),
-        begin: Optional[Tensor] = None,
+        begin: "Optional[Tensor]" = None,
         seeds: Optional[Sequence[int]] = None,
-        stop: Optional[StopAt] = None,
-    ) -> List[List[Found]]:
+        stop: "Optional[StopAt]" = None,
+    ) -> "List[List[Found]]":
         """What is found for each row, best first; `begin` (N,) are the pieces before the first, and
         `seeds` what sets the chance of one row apart from that of another."""
+        import torch
+
+        from seqpipe.search.beam import beam
+        from seqpipe.search.greedy import greedy
+        from seqpipe.search.sampling import sample
+
         shared: Any = {
             "rows": len(lengths),
             # on the device of the net
@@ -138,9 +134,16 @@ class SearchRecipe:
         )
 
     def walk(
-        self, teller: Teller, carry: Carry, *, seed: int = 0, stop: Optional[StopAt] = None
+        self, teller: "Teller", carry: "Carry", *, seed: int = 0, stop: "Optional[StopAt]" = None
     ) -> Iterator[int]:
         """The pieces that go on with one text, drawn or each the best, as they are written."""
+        import torch
+
+        from seqpipe.search.greedy import choose_best
+        from seqpipe.search.sampling import Draw
+        from seqpipe.search.solo import solo
+        from seqpipe.search.walk import walk
+
         limits = self.limits(torch.zeros(1, dtype=torch.long), stop)
         shared: Any = {"limits": limits, "transforms": self._transforms(()), "end": EOS}
         own = self.seed + seed if self.sampling else None
@@ -151,7 +154,17 @@ class SearchRecipe:
         for step in walk(Writer(teller), carry, choose, rows=1, begin=carry.last, **shared):
             yield from (piece for piece in step.tokens.tolist() if piece != EOS)
 
-    def _transforms(self, forbidden: Sequence[Sequence[int]]) -> List[Transform]:
+    def _transforms(self, forbidden: Sequence[Sequence[int]]) -> "List[Transform]":
+        from seqpipe.search.logits import (
+            Forbidden,
+            NoRepeat,
+            RepetitionPenalty,
+            Temperature,
+            TopK,
+            TopP,
+            Typical,
+        )
+
         found: List[Transform] = []
         if forbidden:
             found.append(Forbidden(forbidden))
@@ -178,7 +191,9 @@ class Writer:
     def __init__(self, net: Any) -> None:
         self._net = net
 
-    def step(self, tokens: Tensor, state: Any) -> Step[Any]:
+    def step(self, tokens: "Tensor", state: Any) -> "Step[Any]":
+        from seqpipe.search.state import Step
+
         scores, attention, state = self._net.step(tokens, state)
         return Step(scores, state, attention)
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Dict, Iterator, Optional, Tuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Dict, Iterator, Optional, Tuple
 
 from seqpipe.components._earlier import Earlier
 from seqpipe.components._protection import holder_ids
 from seqpipe.components._stage import CodecRecipe
 from seqpipe.text.codec import Codec
 from seqpipe.text.shortlist import Shortlist
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SOURCE, TARGET, SHORTLIST = "tokenizer.json", "target.json", "shortlist.npy"
 _COUNTED = 50_000  # pairs that a shortlist is learned from: more of them change little
@@ -53,7 +54,7 @@ def learn_shortlist(
     return learned.after(Shortlist.from_bytes(known)) if known else learned
 
 
-def rows_of(before: Earlier, source: Codec, target: Optional[Codec]) -> Dict[str, Tensor]:
+def rows_of(before: Earlier, source: Codec, target: Optional[Codec]) -> "Dict[str, Tensor]":
     """Which of its rows each table of the net begins with; without a target both share one."""
     sources = before.pieces(source, SOURCE)
     targets = sources if target is None else before.pieces(target, TARGET)

@@ -1,62 +1,40 @@
 """What every stage of seqpipe shares: reading, running in buckets, learning, saving."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Dict, List, Literal, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Literal, Optional, Union
 
 import numpy as np
 import srsly
-import torch
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import from_bytes, from_disk, minibatch, registry, to_bytes, to_disk
+from spacy.util import from_bytes, from_disk, minibatch, to_bytes, to_disk
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer
-from torch import Tensor
 
-from seqpipe.bridge import NetShim, Predict, shim_of
+from seqpipe.components._codec_recipe import CodecRecipe as CodecRecipe
+from seqpipe.components._codec_recipe import make_codec_recipe as make_codec_recipe
 from seqpipe.errors import NotInitialized, RehearsalRefused, SettingError
 from seqpipe.files import written
+from seqpipe.held import HeldNet, Predict, as_array
+from seqpipe.models import settle, shim_of
 from seqpipe.text import course
 from seqpipe.text.batches import restore
-from seqpipe.text.codec import Codec, Ids, Unit
+from seqpipe.text.codec import Codec, Ids
 from seqpipe.text.course import Course
 from seqpipe.text.rows import Rows
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Reads = Literal["text", "tokens"]
 
-
-@dataclass(frozen=True)
-class CodecRecipe:
-    """How to make a codec once there are texts."""
-
-    unit: Unit
-    size: int
-    min_count: int
-    lower: bool
-
-    def train(self, texts: Iterable[str], *, reserved: Sequence[str] = ()) -> Codec:
-        return Codec.train(
-            texts,
-            unit=self.unit,
-            size=self.size,
-            min_count=self.min_count,
-            lower=self.lower,
-            reserved=reserved,
-        )
-
-    def of_words(self, docs: Iterable[Iterable[str]]) -> Codec:
-        return Codec.of_words(docs, size=self.size, min_count=self.min_count, lower=self.lower)
-
-
-@registry.misc("seqpipe.Codec.v1")
-def make_codec_recipe(unit: str, size: int, min_count: int, lower: bool) -> CodecRecipe:
-    """A codec of words, characters, BPE or Unigram subwords, learned from the corpus."""
-    return CodecRecipe(unit=unit, size=size, min_count=min_count, lower=lower)  # type: ignore[arg-type]
+_MODEL = "model.*"  # the files of a net
 
 
 @dataclass(frozen=True)
@@ -125,11 +103,11 @@ class Stage(TrainablePipe):
         self.scorer = scorer
         self.cfg = cfg
         self.skipped = 0  # lessons that were left out, for being too long
-        self.shim.place(device)
+        settle(model, device)
         model.attrs["predict"] = self.predict
 
     @property
-    def shim(self) -> NetShim:
+    def shim(self) -> HeldNet:
         return shim_of(self.model)
 
     # What a stage decides -------------------------------------------------------------------
@@ -170,11 +148,11 @@ class Stage(TrainablePipe):
             rows, answers, cells, side_by_side=side_by_side, budget=budget, seed=seed
         )
 
-    def carried(self) -> Mapping[str, Tensor]:
+    def carried(self) -> "Mapping[str, Tensor]":
         """What a training carries on from one part of its course to the next."""
         return {}
 
-    def carry_on(self, carried: Mapping[str, Tensor]) -> None:
+    def carry_on(self, carried: "Mapping[str, Tensor]") -> None:
         """Takes it up again."""
 
     # Reading and predicting -----------------------------------------------------------------
@@ -211,7 +189,7 @@ class Stage(TrainablePipe):
 
     def unpack(self, found: Any) -> Sequence[Any]:
         """One result a row out of what the net gave for a batch."""
-        return list(found.cpu().numpy())
+        return list(as_array(found))
 
     def written(self, docs: Sequence[Doc], found: Any) -> Sequence[Doc]:
         """The docs with what was found; a stage that makes docs anew gives those."""
@@ -329,6 +307,10 @@ class Stage(TrainablePipe):
         self.shim.open(**self.sizes())
         self.shim.from_bytes(data)
 
+    def _read_model(self, folder: Path) -> None:
+        self.shim.open(**self.sizes())
+        self.shim.from_files({path.name: path.read_bytes() for path in folder.glob(_MODEL)})
+
     def _write_extra(self, name: str, path: Path) -> None:
         _write(path, self.extra(name))
 
@@ -366,7 +348,8 @@ class Stage(TrainablePipe):
             parts["tokenizer.json"] = lambda p: _write(p, self._codec().to_bytes())
             for name, file in self.extras.items():
                 parts[file] = partial(self._write_extra, name)
-            parts["model.safetensors"] = lambda p: _write(p, self.shim.to_bytes())
+            for file, data in self.shim.files().items():
+                parts[file] = partial(_write_part, data)
         to_disk(path, parts, _stems(exclude))
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "Stage":
@@ -374,13 +357,17 @@ class Stage(TrainablePipe):
             "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
         }
-        if (Path(path) / "model.safetensors").exists():
+        if any(Path(path).glob(_MODEL)):
             parts["tokenizer.json"] = lambda p: self._load_codec(p.read_bytes())
             for name, file in self.extras.items():
                 parts[file] = partial(self._read_extra, name)
-            parts["model.safetensors"] = lambda p: self._load_model(p.read_bytes())
+            parts["model"] = lambda p: self._read_model(p.parent)
         from_disk(path, parts, _stems(exclude))
         return self
+
+
+def _write_part(make: Callable[[], bytes], path: Path) -> None:
+    _write(path, make())
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -396,5 +383,6 @@ def _stems(exclude: Iterable[str]) -> List[str]:
 def _free(error: BaseException) -> None:
     """Gives memory back before the next try: the traceback holds on to the failed batch."""
     error.__traceback__ = None
-    if isinstance(error, torch.cuda.OutOfMemoryError):
+    torch = sys.modules.get("torch")  # without it there is nothing to give back
+    if torch is not None and isinstance(error, torch.cuda.OutOfMemoryError):
         torch.cuda.empty_cache()

@@ -2,23 +2,24 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from spacy.util import registry
 from thinc.api import Model
-from torch import nn
 
-from seqpipe.bridge import make_model
-from seqpipe.nets.cells import Cell
-from seqpipe.nets.embedding import Embedding
-from seqpipe.nets.encoder import Encoder
-from seqpipe.nets.tagger import Tagger
+from seqpipe.models import make_model
+from seqpipe.onnx.tagger import TAGGER
 from seqpipe.text import characters
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seqpipe.nets.cells import Cell
 
 
 def build_net(
     *,
-    cell: Cell,
+    cell: "Cell",
     embedding: int,
     width: int,
     layers: int,
@@ -31,8 +32,12 @@ def build_net(
     joined: Sequence[bool],
     hashed: int,
     marks: Sequence[int],
-) -> nn.Module:
+) -> "nn.Module":
     """The tagger of `seqpipe.Tagger.v1`, once its sizes are known."""
+    from seqpipe.nets.embedding import Embedding
+    from seqpipe.nets.encoder import Encoder
+    from seqpipe.nets.tagger import Tagger
+
     encoder = Encoder(
         cell=cell, inputs=embedding, width=width, layers=layers, bidirectional=bidirectional
     )
@@ -70,7 +75,7 @@ def build_tagger(
     """Characters and their kinds, a convolution on wish, a recurrent encoder, one output each."""
     make = partial(
         build_net,
-        cell=cast(Cell, cell),
+        cell=cast("Cell", cell),
         embedding=embedding,
         width=width,
         layers=layers,
@@ -80,4 +85,4 @@ def build_tagger(
         mark_dropout=mark_dropout,
         pairs=pairs,
     )
-    return make_model(make)
+    return make_model(make, TAGGER)

@@ -7,17 +7,18 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Optional, Protocol, Tuple, Union
+from typing import TYPE_CHECKING, Any, List, Optional, Protocol, Tuple, Union
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from seqpipe.components._surprisal import Costs
 from seqpipe.errors import CheckpointError
 from seqpipe.files import written
-from seqpipe.nets.carry import Carry
 from seqpipe.text.codec import Ids
+
+if TYPE_CHECKING:
+    from seqpipe.nets.carry import Carry
 
 _MOST = 4096  # characters of one kind in a row, which might all be one word: longer ones are cut
 
@@ -40,9 +41,9 @@ class Reader(Protocol):
     def mark(self) -> int:
         """Sets this model apart from others."""
 
-    def begin(self) -> Carry: ...
-    def read_on(self, text: str, carry: Carry) -> Tuple[Ids, Costs, Carry]: ...
-    def follow(self, carry: Carry, seed: int, /, **settings: Any) -> Iterator[str]: ...
+    def begin(self) -> "Carry": ...
+    def read_on(self, text: str, carry: "Carry") -> "Tuple[Ids, Costs, Carry]": ...
+    def follow(self, carry: "Carry", seed: int, /, **settings: Any) -> Iterator[str]: ...
 
 
 class TextStream:
@@ -105,6 +106,8 @@ class TextStream:
 
     def to_bytes(self) -> bytes:
         """A safetensors file."""
+        from safetensors.torch import save
+
         facts = {
             "held": self._held,
             "seed": self._seed,
@@ -123,6 +126,8 @@ class TextStream:
     @classmethod
     def load(cls, stage: Reader, path: Union[str, Path]) -> "TextStream":
         """Goes on where another one of the same model was saved."""
+        from seqpipe.nets.carry import Carry
+
         stream = cls(stage)
         try:
             with safe_open(path, framework="pt") as file:

@@ -5,18 +5,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
-import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
-from torch import Tensor
 
-from seqpipe.bridge import Predict
 from seqpipe.components._earlier import read_earlier
 from seqpipe.components._search import SearchRecipe
 from seqpipe.components._stage import Buckets, CodecRecipe, Lessons, Stage, read_defaults
@@ -31,14 +28,15 @@ from seqpipe.components._surprisal import (
 from seqpipe.components._text_stream import TextStream, seed_of
 from seqpipe.components._writing import Ending, parts_of
 from seqpipe.errors import SettingError
-from seqpipe.nets.carry import Carry
-from seqpipe.nets.dynamic import Dynamic
-from seqpipe.nets.language_model import LanguageModel
-from seqpipe.search.state import Found
+from seqpipe.held import Predict
 from seqpipe.text.batches import collate, collate_answers, plan
 from seqpipe.text.codec import EOS, Ids
 from seqpipe.text.course import CONTINUES, Course, Running
 from seqpipe.text.rows import Rows
+
+if TYPE_CHECKING:
+    from seqpipe.nets.carry import Carry
+    from seqpipe.search.state import Found
 
 
 @Language.factory(
@@ -97,7 +95,7 @@ class Reading:
     """What came of one text: the nats of its pieces, and what was written after it."""
 
     nats: np.ndarray  # (S,)
-    written: Sequence[Found] = ()
+    written: "Sequence[Found]" = ()
 
 
 class Generator(Stage):
@@ -172,11 +170,11 @@ class Generator(Stage):
     def unpack(self, found: Any) -> Sequence[Any]:
         return list(found)
 
-    def _measured(
-        self, net: LanguageModel, ids: Tensor, lengths: Tensor, places: np.ndarray
-    ) -> List[Reading]:
+    def _measured(self, net: Any, ids: Any, lengths: Any, places: np.ndarray) -> List[Reading]:
         if not self.dynamic:
             return self._read(net, ids, lengths, net.begin(len(ids)))[0]
+        from seqpipe.nets.dynamic import Dynamic
+
         # each text teaches a copy of its own, whatever others are in its batch
         return [
             self._read(Dynamic(net, rate=self.dynamic), row[:, : int(n)], n, net.begin())[0][0]
@@ -186,9 +184,7 @@ class Generator(Stage):
     def _written(self, **settings: Any) -> Predict:
         ending, search = self._asked(settings)
 
-        def written(
-            net: LanguageModel, ids: Tensor, lengths: Tensor, places: np.ndarray
-        ) -> List[Reading]:
+        def written(net: Any, ids: Any, lengths: Any, places: np.ndarray) -> List[Reading]:
             readings, carry = self._read(net, ids, lengths, net.begin(len(ids)))
             if self.dynamic:
                 readings = self._measured(net, ids, lengths, places)
@@ -211,8 +207,8 @@ class Generator(Stage):
         return ending, ending.bound(self.search.changed(**settings))
 
     def _read(
-        self, model: Union[LanguageModel, Dynamic], ids: Tensor, lengths: Tensor, carry: Carry
-    ) -> Tuple[List[Reading], Carry]:
+        self, model: Any, ids: Any, lengths: Any, carry: "Carry"
+    ) -> "Tuple[List[Reading], Carry]":
         """Windows of rows (B, S), one after the other: memory holds one of them."""
         found = np.zeros(ids.shape, np.float32)
         for at in range(0, ids.shape[1], self.window):
@@ -256,7 +252,7 @@ class Generator(Stage):
         if wanted:
             doc.spans[names.unusual] = unusual_spans(doc, bits, self.threshold)
 
-    def _spelled(self, found: Sequence[Found], ending: Ending) -> List[str]:
+    def _spelled(self, found: "Sequence[Found]", ending: Ending) -> List[str]:
         return [ending.cut(self._codec().decode(one.tokens)) for one in found]
 
     def generate(self, prompts: Sequence[str], **settings: Any) -> List[List[str]]:
@@ -291,22 +287,26 @@ class Generator(Stage):
         """What its pieces and its weights add up to."""
         return zlib.crc32(self.shim.to_bytes(), zlib.crc32(self._codec().to_bytes()))
 
-    def begin(self) -> Carry:
+    def begin(self) -> "Carry":
         """What is known of a text of which nothing is read."""
         carry: Carry = self.shim.net.begin()
         return carry
 
-    def read_on(self, text: str, carry: Carry) -> Tuple[Ids, Costs, Carry]:
+    def read_on(self, text: str, carry: "Carry") -> "Tuple[Ids, Costs, Carry]":
         """The ids of a text, their costs after what was read before, and what is known then; all
         by the model as it is, for what it learned on the way would hang on the bits."""
+        import torch
+
         (ids,), net = self._codec().encode([text]), self.shim.net
         row = torch.from_numpy(ids.astype(np.int64))[None].to(net.device)
         with torch.inference_mode():
             readings, carry = self._read(net, row, row.new_tensor([len(ids)]), carry)
         return ids, costs_of(self._codec(), text, readings[0].nats), carry
 
-    def follow(self, carry: Carry, seed: int, /, **settings: Any) -> Iterator[str]:
+    def follow(self, carry: "Carry", seed: int, /, **settings: Any) -> Iterator[str]:
         """What may follow what was read, bit by bit."""
+        import torch
+
         ending, search = self._asked(settings)
         codec, teller = self._codec(), self.shim.net.teller()
         if search.beam == 1 or search.sampling:
@@ -362,17 +362,19 @@ class Generator(Stage):
 
     def learn(self, lessons: Lessons, *, drop: float, buckets: Optional[Buckets] = None) -> float:
         """Adds the gradients of each window, which begins with what the one before has left."""
+        import torch
+
         rows, buckets = lessons.rows, buckets or self.buckets
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         total, count = 0.0, 0
         with self.shim.learning(drop) as (net, learner):
             for places in plan(lengths, budget=buckets.budget, rows=buckets.rows):
-                batch = collate(rows, places)
-                targets = collate_answers(rows, places)  # a text is to say itself
+                read = torch.from_numpy(collate(rows, places).ids)
+                targets = torch.from_numpy(collate_answers(rows, places))  # a text says itself
                 carry = self._carry if lessons.follows else None
                 carry = carry or net.begin(len(places))
                 for at in range(0, targets.shape[1], self.window):
-                    ids, wanted = (x[:, at : at + self.window] for x in (batch.ids, targets))
+                    ids, wanted = (x[:, at : at + self.window] for x in (read, targets))
                     ids, wanted = ids.to(net.device), wanted.to(net.device)
                     loss, extra, carry = learner.loss(ids, wanted, carry)
                     answers = int((wanted >= 0).sum())
@@ -381,10 +383,12 @@ class Generator(Stage):
                 self._carry = carry if carry.finite else net.begin(len(places))
         return total / max(count, 1)
 
-    def carried(self) -> Mapping[str, Tensor]:
+    def carried(self) -> Mapping[str, Any]:
         return {} if self._carry is None else self._carry.tensors()
 
-    def carry_on(self, carried: Mapping[str, Tensor]) -> None:
+    def carry_on(self, carried: Mapping[str, Any]) -> None:
+        from seqpipe.nets.carry import Carry
+
         self._carry = Carry.of(carried, self.shim.device) if carried else None
 
     def score(self, examples: Iterable[Example], **_: Any) -> Dict[str, Any]:

@@ -1,17 +1,15 @@
 """`seqpipe_sentiment`: one label, or several, for a whole doc."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
-import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
 from spacy.vocab import Vocab
 from thinc.api import Model
-from torch import Tensor, nn
 
 from seqpipe.components._beginning import read_beginning
 from seqpipe.components._confidence import UNFITTED, fitted, taken_over, temperatures, thresholds
@@ -27,13 +25,18 @@ from seqpipe.components._stage import (
     set_extension,
 )
 from seqpipe.errors import LabelsFixed, LabelsTooFew, LabelUnknown, SettingError
-from seqpipe.nets.classifier import Classifier
+from seqpipe.held import as_array
 from seqpipe.text.codec import Ids
 from seqpipe.text.course import Buckets, Course
 from seqpipe.text.oversampling import Oversampling
 from seqpipe.text.probabilities import check_soft
 from seqpipe.text.rows import Rows
 from seqpipe.text.vectors import Vectors, read_vectors
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seqpipe.nets.classifier import Classifier
 
 
 @registry.scorers("seqpipe.sentiment_scorer.v1")
@@ -174,8 +177,8 @@ class Sentiment(Stage):
         """Probabilities, as sure as a validation part has shown them to be."""
         return self.run_rows(encoded, self._sure)
 
-    def _sure(self, net: Classifier, ids: Tensor, lengths: Tensor, places: np.ndarray) -> Tensor:
-        return net.predict(ids, lengths, torch.tensor(self.temperatures, device=ids.device))
+    def _sure(self, net: Any, ids: Any, lengths: Any, places: np.ndarray) -> Any:
+        return net.predict(ids, lengths, self.temperatures)
 
     @property
     def temperatures(self) -> List[float]:
@@ -194,9 +197,8 @@ class Sentiment(Stage):
         rows = self.encode([eg.predicted for eg in pairs]) if encoded is None else encoded
         scores = np.stack(self.run_rows(rows, _scores))
         self.cfg.update(fitted(scores, told_of(pairs, self.labels), self.cfg))
-        net: Classifier = self.shim.net
-        said = net.normalized(torch.from_numpy(scores), torch.tensor(self.temperatures))
-        return list(said.numpy())
+        said = self.shim.net.normalized(scores, self.temperatures)
+        return list(as_array(said))
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[np.ndarray]) -> None:
         """Writes; nothing else touches a doc."""
@@ -366,7 +368,7 @@ class Sentiment(Stage):
         return float((loss * known).sum() / rows), (said - gold) * known / rows
 
 
-def _start(embedding: nn.Embedding, vectors: Vectors) -> None:
+def _start(embedding: "nn.Embedding", vectors: Vectors) -> None:
     """Puts known vectors in; the rest keep their chance beginnings, scaled alike."""
     if not len(vectors.ids):
         return
@@ -376,5 +378,5 @@ def _start(embedding: nn.Embedding, vectors: Vectors) -> None:
     vectors.fill(embedding.weight)
 
 
-def _scores(net: Classifier, ids: Tensor, lengths: Tensor, places: np.ndarray) -> Tensor:
+def _scores(net: Any, ids: Any, lengths: Any, places: np.ndarray) -> Any:
     return net.scores(ids, lengths)

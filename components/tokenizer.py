@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any, Dict, List, Optional, Union, cast
 
 import numpy as np
-import torch
 from spacy.attrs import SENT_START  # type: ignore[import-not-found]
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -24,6 +23,7 @@ from seqpipe.components._segments import Seen, score_tokens, segments_in, words_
 from seqpipe.components._stage import CodecRecipe, Lessons, Stage, read_defaults
 from seqpipe.components.raw_text import RawText
 from seqpipe.errors import NewDocNeeded, SettingError
+from seqpipe.held import as_array
 from seqpipe.text import characters
 from seqpipe.text.characters import Kinds, codes_of, kind_of
 from seqpipe.text.codec import UNK, Ids
@@ -220,7 +220,7 @@ class Tokenizer(Stage):
         return self.windows.joined(encoded, super().run_rows)
 
     def unpack(self, found: Any) -> Sequence[Any]:
-        return list(found.to(torch.int8).cpu().numpy())
+        return list(as_array(found).astype(np.int8))
 
     def __call__(self, doc: Union[Doc, str]) -> Doc:
         """Takes a text as well, so that it can be a pipeline's `nlp.tokenizer`."""
@@ -339,6 +339,8 @@ class Tokenizer(Stage):
         return super().learn(self._noisy(lessons) if self.noise else lessons, **how)
 
     def _noisy(self, lessons: Lessons) -> Lessons:
+        import torch
+
         # drawn from torch's own chance, which a checkpoint keeps
         chance = np.random.default_rng(int(torch.randint(2**31, ())))
         marks = math.prod(self._marks())

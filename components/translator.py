@@ -3,16 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, groupby
-from typing import Any, Dict, List, Optional, Tuple, Union, cast
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union, cast
 
 import numpy as np
-import torch
 from spacy.language import Language
 from spacy.tokens import Doc, Span, Token
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
-from torch import Tensor
 
 from seqpipe.components._beginning import read_beginning
 from seqpipe.components._earlier import read_earlier
@@ -32,12 +30,13 @@ from seqpipe.components._units import (
     split_long,
     units_of,
 )
-from seqpipe.nets.translator import Translator
-from seqpipe.search.state import Found
 from seqpipe.text.codec import EOS, Codec, Ids
 from seqpipe.text.rows import Rows
 from seqpipe.text.shortlist import Shortlist
 from seqpipe.text.units import SPACELESS
+
+if TYPE_CHECKING:
+    from seqpipe.search.state import Found
 
 
 @Language.factory(
@@ -196,7 +195,7 @@ class TranslatorStage(Stage):
     def _closed(self, codec: Codec, texts: Sequence[str]) -> List[Ids]:
         return [np.append(ids, np.int32(EOS)) for ids in codec.encode(texts)]
 
-    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> List[List[Found]]:
+    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> "List[List[Found]]":
         """The best few of each row, as `search` has it."""
         return self.run_rows(encoded, self._searched)
 
@@ -205,16 +204,16 @@ class TranslatorStage(Stage):
 
     def _searched(
         self,
-        net: Translator,
-        ids: Tensor,
-        lengths: Tensor,
+        net: Any,
+        ids: Any,
+        lengths: Any,
         places: np.ndarray,
         *,
         search: Optional[SearchRecipe] = None,
         prefix: Optional[Sequence[Words]] = None,
         required: Optional[Sequence[Sequence[Words]]] = None,
         forbidden: Sequence[Words] = (),
-    ) -> List[List[Found]]:
+    ) -> "List[List[Found]]":
         needed = self._held(ids)
         for row, place in zip(needed, places.tolist(), strict=True):
             row += required[place] if required else ()
@@ -222,6 +221,8 @@ class TranslatorStage(Stage):
         pieces = None
         if self.shortlist is not None:
             asked = [*(begun or ()), *(word for row in needed for word in row), [EOS]]
+            import torch
+
             found = self.shortlist.of(ids.cpu().numpy(), besides=[*chain.from_iterable(asked)])
             pieces = torch.from_numpy(found).to(ids.device)
         return (search or self.search).run(
@@ -233,7 +234,7 @@ class TranslatorStage(Stage):
             forbidden=forbidden,
         )
 
-    def _held(self, ids: Tensor) -> List[List[Words]]:
+    def _held(self, ids: Any) -> List[List[Words]]:
         """The holders in each row: they must come through."""
         if not self.protection:
             return [[] for _ in range(len(ids))]
@@ -243,7 +244,7 @@ class TranslatorStage(Stage):
 
     # Writing --------------------------------------------------------------------------------
 
-    def set_annotations(self, docs: Iterable[Doc], found: Sequence[List[Found]]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], found: "Sequence[List[Found]]") -> None:
         """Writes; nothing else touches a doc."""
         walk = iter(found)
         for doc in docs:
@@ -267,7 +268,7 @@ class TranslatorStage(Stage):
             every = [{"text": one.text, "score": one.score} for one in translations]
             at._.set(f"{self.extension}_nbest", every)
 
-    def _spelled(self, source: Source, found: Sequence[Found]) -> List[Translation]:
+    def _spelled(self, source: Source, found: "Sequence[Found]") -> List[Translation]:
         """The text of each result, and where its pieces come from."""
         offsets = self._codec().align(source.masked.text).offsets  # (S, 2)
         return [

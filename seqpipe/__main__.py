@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import TextIO
 
 from seqpipe import __version__
-from seqpipe.errors import SeqpipeError, UsageError, listed, nearest, reason_of
+from seqpipe.errors import SeqpipeError, TorchMissing, UsageError, listed, nearest, reason_of
 
 COMMANDS = {
     "demo": "train on the bundled texts, annotate some, show how to go on",
@@ -32,6 +32,7 @@ COMMANDS = {
     "annotate": "run a pipeline over a data set and write what it finds",
     "explain": "show which words decided, on the terminal and on a page",
     "serve": "open a page that shows what becomes of a text while it is typed",
+    "export": "write a copy of a pipeline that runs without torch",
     "info": "tell what a pipeline is made of and how it was trained",
     "push": "upload a pipeline to the hub, with a page that tells of it",
 }
@@ -140,6 +141,8 @@ def _fail(error: Exception, *, debug: bool) -> int:
 def _sentence(error: Exception) -> str:
     if isinstance(error, SeqpipeError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        return str(TorchMissing())
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}."

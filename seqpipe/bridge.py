@@ -1,4 +1,4 @@
-"""Where a torch net becomes a thinc model; the only file that knows both.
+"""A torch net as the part of a thinc model; the only file that knows both.
 
 thinc's own torch wrapper steps each weight through numpy, clips per parameter, and never applies
 averaged weights. Here the net keeps its `Learner`, and thinc's optimizer only says how large the
@@ -8,7 +8,7 @@ step is: its schedules, decay, clipping and averaging are settings that reach th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
-from thinc.api import Model, Optimizer
-from thinc.shims import Shim
+from thinc.api import Optimizer
 from thinc.util import get_torch_default_device
-from torch import Tensor, nn
+from torch import Tensor
 
-from seqpipe.errors import CheckpointError, DeviceMissing, NotInitialized
+from seqpipe.errors import CheckpointError, DeviceMissing, GraphsAlone, NotInitialized
+from seqpipe.held import GRAPH, WEIGHTS, HeldNet, Making, Predict
 from seqpipe.nets.dropout import set_dropout
 from seqpipe.text.batches import collate, collate_answers, plan
 from seqpipe.text.codec import Ids
@@ -35,26 +35,18 @@ from seqpipe.train.learner import Learner, Step, Taken
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
-# What is made of a batch: of the net, ids (B, S), lengths (B,) and the places of its rows.
-Predict = Callable[[Any, Tensor, Tensor, NDArray[np.int64]], Any]
-
 # A GPU wants wider batches than the caches of a CPU do.
 _WIDER_ON_GPU = 16
 
 
-class NetShim(Shim):
-    """A net with its learner and its device; the net is built when its sizes are known."""
+class NetShim(HeldNet):
+    """A net with its learner and its device."""
 
-    def __init__(self, build: Callable[..., nn.Module]) -> None:
-        super().__init__(None)
-        self.build = build
+    def __init__(self, making: Making) -> None:
+        super().__init__(making)
         self.wanted = "auto"
         self._learner: Learner | None = None
         self._placed: torch.device | None = None
-
-    @property
-    def ready(self) -> bool:
-        return self._model is not None
 
     @property
     def net(self) -> Any:
@@ -75,6 +67,10 @@ class NetShim(Shim):
         return device
 
     @property
+    def inside(self) -> Any:
+        return self.net
+
+    @property
     def learner(self) -> Learner:
         """The learner of this net, made when it is first asked for."""
         if self._learner is None:
@@ -88,7 +84,8 @@ class NetShim(Shim):
 
     def open(self, **sizes: Any) -> None:
         """Builds the net with fresh weights."""
-        self._model = self.build(**sizes).eval()
+        self.sizes = sizes
+        self._model = self.making.build(**sizes).eval()
         self._learner = None
         self._placed = None
 
@@ -112,7 +109,7 @@ class NetShim(Shim):
         for places in plan(lengths, budget=budget * wider, rows=rows * wider):
             batch = collate(encoded, places)
             with torch.inference_mode():
-                given = batch.ids.to(device), batch.lengths.to(device)
+                given = _on(device, batch.ids), _on(device, batch.lengths)
                 found = predict(net, *given, places) if predict else net.predict(*given)
             yield places, found
 
@@ -133,8 +130,8 @@ class NetShim(Shim):
         with self.learning(drop) as (net, learner):
             for places in plan(lengths, budget=budget, rows=rows):
                 batch = collate(encoded, places)
-                wanted = collate_answers(answers, places).to(device)
-                loss = learner.loss(batch.ids.to(device), batch.lengths.to(device), wanted)
+                wanted = _on(device, collate_answers(answers, places))
+                loss = learner.loss(_on(device, batch.ids), _on(device, batch.lengths), wanted)
                 counts.append(net.answers(wanted))
                 learner.accumulate(loss, counts[-1])
                 losses.append(loss.detach())
@@ -176,6 +173,14 @@ class NetShim(Shim):
         """thinc's own request, made by `Model.to_gpu` and `to_cpu`."""
         self.place("cpu" if device_type == "cpu" else f"cuda:{device_id}")
 
+    def files(self) -> Mapping[str, Callable[[], bytes]]:
+        return {WEIGHTS: self.to_bytes}
+
+    def from_files(self, files: Mapping[str, bytes]) -> None:
+        if WEIGHTS not in files:
+            raise GraphsAlone
+        self.from_bytes(files[WEIGHTS])
+
     def to_bytes(self) -> bytes:
         """A safetensors file."""
         if self._model is None:
@@ -188,36 +193,14 @@ class NetShim(Shim):
         if self._model is None:
             raise NotInitialized("this model")
         try:
-            self._model.load_state_dict(safetensors.load(data))
+            weights = safetensors.load(data)
+            if any(name.endswith(GRAPH) for name in weights):
+                raise GraphsAlone
+            self._model.load_state_dict(weights)
         except (SafetensorError, RuntimeError, KeyError) as error:
             raise CheckpointError("model.safetensors", f"it does not fit ({error})") from error
         self._learner = None
         return self
-
-
-def make_model(build: Callable[..., nn.Module]) -> Model[Any, Any]:
-    """A thinc model around a net that `build(**sizes)` will make."""
-    return Model("seqpipe", _forward, shims=[NetShim(build)], dims={"nO": None})
-
-
-def shim_of(model: Model[Any, Any]) -> NetShim:
-    """The part of one of our models that holds the net."""
-    for shim in model.shims:
-        if isinstance(shim, NetShim):
-            return shim
-    raise NotInitialized(f"model {model.name}")
-
-
-def _forward(
-    model: Model[Any, Any], docs: Sequence[Any], is_train: bool
-) -> tuple[Any, Callable[[Any], Any]]:
-    """Docs to scores, by the function the stage left in the attributes."""
-    predict = model.attrs["predict"]
-
-    def backprop(_: Any) -> Any:
-        raise NotImplementedError("seqpipe's nets learn through the stage's update()")
-
-    return predict(docs), backprop
 
 
 def step_of(optimizer: Optimizer) -> Step:
@@ -245,3 +228,7 @@ def pick_device(wanted: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise DeviceMissing(wanted, str(error).splitlines()[0].rstrip(".")) from error
     return device
+
+
+def _on(device: torch.device, given: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(given).to(device)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqpipe.errors import PipelineMissing, PipelineUnreadable, reason_of
 from seqpipe.repositories import Repository, fetched
@@ -25,29 +25,51 @@ def load_pipeline(model: str | Path, *, device: str | None = None) -> Language:
     """
     from spacy.util import load_model
 
+    from seqpipe.models import ONNX, check_device
+
     place = _find(str(model))
     if device is not None:
-        from seqpipe.bridge import pick_device
-
-        pick_device(device)  # says at once that there is none
+        check_device(device)  # says at once that there is none
     try:
-        nlp = load_model(place)
+        nlp = load_model(place, config=_drawn(str(model)) if device == ONNX else {})
     except Exception as error:  # spaCy, thinc, confection and we each fail in our own way
         raise PipelineUnreadable(str(model), reason_of(error)) from error
-    if device is not None:
+    if device not in (None, ONNX):
         place_pipeline(nlp, device)
     return nlp
 
 
 def place_pipeline(nlp: Language, device: str) -> None:
     """Moves the nets of our stages there."""
-    from seqpipe.bridge import NetShim, pick_device
+    from seqpipe.models import check_device, settle
 
-    pick_device(device)
-    for _, pipe in nlp.components:
-        for shim in getattr(getattr(pipe, "model", None), "shims", ()):
-            if isinstance(shim, NetShim):
-                shim.place(device)
+    check_device(device)
+    for _, pipe in stages_of(nlp):
+        settle(pipe.model, device)
+
+
+def stages_of(nlp: Language) -> Iterator[tuple[str, Any]]:
+    """Our stages by their names, the one in the place of its tokenizer too."""
+    own = getattr(nlp.tokenizer, "stage", None)
+    for name, pipe in [("tokenizer", own), *nlp.components]:
+        if "making" in getattr(getattr(pipe, "model", None), "attrs", ()):
+            yield name, pipe
+
+
+def _drawn(model: str) -> dict[str, Any]:
+    """What in its config is to be another, so that no stage of it asks for torch."""
+    from spacy.util import load_config
+
+    from seqpipe.models import ONNX
+
+    config = load_config(pipeline_folder(model) / "config.cfg")
+    changed: dict[str, Any] = {"components": {}}
+    for name, stage in config.get("components", {}).items():
+        if str(stage.get("factory")).startswith("seqpipe_") and "device" in stage:
+            changed["components"][name] = {"device": ONNX}
+    if str(config["nlp"].get("tokenizer", {}).get("@tokenizers")) == "seqpipe.Tokenizer.v1":
+        changed["nlp"] = {"tokenizer": {"device": ONNX}}
+    return changed
 
 
 @contextmanager
@@ -57,6 +79,11 @@ def one_thread() -> Iterator[None]:
     Nets this small gain little by a second, and wait ten times as long where another program
     wants the same core.
     """
+    from thinc.compat import has_torch
+
+    if not has_torch:  # graphs have as many by themselves
+        yield
+        return
     import torch
 
     before = torch.get_num_threads()
@@ -159,6 +186,17 @@ def write_only(nlp: Language, fields: Collection[str]) -> None:
     for _, pipe in nlp.pipeline:
         if hasattr(pipe, "write_only"):
             pipe.write_only(fields)
+
+
+def versions_of(*names: str) -> dict[str, str]:
+    """Of those packages that are installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str] = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def digest_of(model: str | Path) -> str:

@@ -15,7 +15,8 @@ FOLDERS = {"seqpipe": "seqpipe", "components": "seqpipe.components", "corpora": 
 
 # From the ground up: what a room may import besides itself. A room that is not here does not exist.
 GROUND = frozenset({"errors", "files"})
-CORE = GROUND | {"text", "nets", "search", "train", "bridge", "pipelines", "repositories"}
+CORE = GROUND | {"text", "nets", "search", "train", "held", "bridge", "onnx", "models"}
+CORE |= {"pipelines", "repositories"}
 MAY_IMPORT = {
     "errors": frozenset(),
     "files": frozenset({"errors"}),
@@ -24,9 +25,12 @@ MAY_IMPORT = {
     "search": GROUND | {"nets"},
     "train": GROUND | {"text", "nets", "search"},
     # The one learner is driven from here too, by what spaCy calls.
-    "bridge": GROUND | {"text", "nets", "search", "train"},
+    "bridge": GROUND | {"text", "nets", "search", "train", "held"},
+    "held": GROUND | {"text"},
+    "onnx": GROUND | {"text", "held"},
+    "models": GROUND | {"held", "bridge", "onnx"},
     "repositories": GROUND,
-    "pipelines": GROUND | {"bridge", "repositories"},
+    "pipelines": GROUND | {"models", "repositories"},
     # Its documents come from there.
     "annotation": CORE | {"corpora"},
     "explain": CORE,
@@ -45,6 +49,7 @@ SHARED = {
     "_beginning",
     "_certainty",
     "_classifier",
+    "_codec_recipe",
     "_confidence",
     "_earlier",
     "_encoder_decoder",
@@ -71,10 +76,13 @@ FOREIGN_TO = {
     "text": {"spacy", "thinc"},
     "nets": {"spacy", "thinc", "tokenizers"},
     "search": {"spacy", "thinc", "tokenizers"},
+    # What runs without torch.
+    "held": {"spacy", "onnx", "onnxruntime"},
+    "onnx": {"spacy", "thinc", "torch", "tokenizers"},
 }
 BARE = {"components", "corpora"}
-# The pages of `text` where ids become tensors; all others do without torch.
-TENSORS = {"seqpipe.text.batches", "seqpipe.text.vectors"}
+# The page of `text` that fills a tensor; all others do without torch.
+TENSORS = {"seqpipe.text.vectors"}
 UNPICKLERS = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 UNPICKLING = {"torch.load", "torch.jit.load", "torch.serialization.load", "pandas.read_pickle"}
 OURS = {"test", "dev"}  # extras of those who work on the library; it imports nothing of them

@@ -8,9 +8,10 @@ from small import cats_of, make_examples, make_nlp, stage_of, texts_of
 from thinc.api import Adam, Model, RAdam
 
 from seqpipe import bridge
-from seqpipe.bridge import make_model, pick_device, shim_of, step_of
+from seqpipe.bridge import pick_device, step_of
 from seqpipe.components._classifier import build_net
 from seqpipe.errors import NotInitialized
+from seqpipe.models import make_model, shim_of
 from seqpipe.train.learner import Step
 
 

@@ -41,6 +41,7 @@ COMMANDS = [
     "demo",
     "evaluate",
     "explain",
+    "export",
     "generate",
     "info",
     "init-config",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -25,7 +24,7 @@ from seqpipe.annotation.work import Engine, Recipe
 from seqpipe.annotation.worker import Worker
 from seqpipe.errors import JobUnfit, OutputInUse, UsageError
 from seqpipe.files import held
-from seqpipe.pipelines import digest_of, import_code, load_pipeline, one_thread, pinned
+from seqpipe.pipelines import digest_of, import_code, load_pipeline, one_thread, pinned, versions_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -238,7 +237,7 @@ class Asked:
                 "part-rows": self.part_rows,
                 "device": self.device,
             },
-            "versions": {name: version(name) for name in ("seqpipe", "spacy", "torch")},
+            "versions": versions_of("seqpipe", "spacy", "torch", "onnxruntime"),
         }
 
 

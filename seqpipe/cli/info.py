@@ -25,7 +25,7 @@ _FIRST = (
     *("token_f", "sents_f"),
     *("bits_per_char", "perplexity", "word_perplexity"),
 )
-_VERSIONS = ("seqpipe", "spacy", "torch", "tokenizers")
+_VERSIONS = ("seqpipe", "spacy", "torch", "onnxruntime", "tokenizers")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +74,7 @@ class Info:
 
 def info(model: str | Path) -> Info:
     """Loads a pipeline and asks it."""
-    from importlib.metadata import version
-
-    from seqpipe.pipelines import load_pipeline
+    from seqpipe.pipelines import load_pipeline, versions_of
 
     nlp = load_pipeline(model)
     config = nlp.config.interpolate()
@@ -92,7 +90,7 @@ def info(model: str | Path) -> Info:
         trained_on=trained_on,
         seed=ours.get("seed", config["training"].get("seed")) if trained_on else None,
         versions=ours.get("versions"),
-        here={name: version(name) for name in _VERSIONS},
+        here=versions_of(*_VERSIONS),
         scores=dict(_numbers(ours.get("scores") or nlp.meta.get("performance", {}))) or None,
     )
 

@@ -23,7 +23,8 @@ SeqpipeError
 │   ├── LabelsTooFew        fewer labels than a decision needs
 │   ├── LabelsFixed         a label that comes too late
 │   ├── LabelUnknown        a document labelled with what the stage never saw
-│   └── RehearsalRefused    `nlp.rehearse` on a stage that does not offer it
+│   ├── RehearsalRefused    `nlp.rehearse` on a stage that does not offer it
+│   └── TorchNeeded         graphs were asked for what only a torch net can do
 ├── NotExplained        a doc without what is to be shown
 ├── SettingError        a setting whose value is not allowed
 ├── SettingUnknown      a setting that the config has no place for
@@ -34,6 +35,8 @@ SeqpipeError
 │   ├── PipelineUnreadable  it is there, and spaCy cannot load it
 │   ├── FieldMissing        nothing in it writes what was asked for
 │   ├── NothingShown        no stage in it has anything to show
+│   ├── GraphsAlone         an exported pipeline is to run in torch
+│   ├── GraphsLacking       a net that cannot be drawn as graphs
 │   ├── GeneratorUnfit      no generator that another stage can begin as
 │   ├── EarlierMissing      no stage in it that a new one can go on from
 │   └── EarlierUnfit        weights of an earlier stage that another one cannot take
@@ -62,6 +65,7 @@ SeqpipeError
 │   └── TrialsDie           workers that did not come back
 ├── AddressRefused      a place in the network where no server can be opened
 ├── ExtraMissing        an optional package that is not installed
+├── TorchMissing        torch is not installed, and the pipeline is not exported
 ├── TrackerFailed       a tracker that takes no run
 ├── CheckpointError     a run that cannot be continued as asked
 ├── TeamBroken          processes that learn together, and one of them is gone
@@ -186,6 +190,14 @@ class RehearsalRefused(StageError):
         )
 
 
+class TorchNeeded(StageError):
+    def __init__(self, act: str) -> None:
+        super().__init__(
+            f"A stage on the device 'onnx' holds graphs and cannot {act}: do that with torch, "
+            "in the pipeline that it was exported from."
+        )
+
+
 class NewDocNeeded(StageError):
     """A stage that makes docs anew was asked to write into one."""
 
@@ -257,6 +269,19 @@ class FieldMissing(PipelineError):
         )
 
 
+class GraphsAlone(PipelineError):
+    def __init__(self) -> None:
+        super().__init__(
+            "An exported pipeline holds graphs and no weights for torch: load it as it is, on the "
+            "device 'onnx', or take the pipeline that it was exported from."
+        )
+
+
+class GraphsLacking(PipelineError):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"No graphs without torch can be made of {what}.")
+
+
 class NothingShown(PipelineError):
     def __init__(self, stages: Sequence[str]) -> None:
         super().__init__(
@@ -308,6 +333,14 @@ class AddressRefused(SeqpipeError):
 class ExtraMissing(SeqpipeError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} is not installed: pip install "seqpipe[{extra}]" brings it.')
+
+
+class TorchMissing(SeqpipeError):
+    def __init__(self) -> None:
+        super().__init__(
+            "torch is not installed: pip install torch brings it. Without it exported pipelines "
+            "run: python -m seqpipe export MODEL --format onnx writes one, where torch is."
+        )
 
 
 class UsageError(SeqpipeError):

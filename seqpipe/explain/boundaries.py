@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 from torch import Tensor
 
-from seqpipe.bridge import NetShim
 from seqpipe.explain.stages import BOUNDARIES
+from seqpipe.held import HeldNet
 from seqpipe.nets.tagger import Tagger
 from seqpipe.text.batches import restore
 from seqpipe.text.characters import blank, codes_of
@@ -63,7 +63,7 @@ class Cutter(Protocol):
     cfg: dict[str, Any]
 
     @property
-    def shim(self) -> NetShim: ...
+    def shim(self) -> HeldNet: ...
     def encode(self, docs: Sequence[Doc]) -> list[Ids]: ...
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from seqpipe.bridge import NetShim
 from seqpipe.errors import NotInitialized, SettingError
 from seqpipe.explain.boundaries import boundaries_of
 from seqpipe.explain.foretelling import foretold
@@ -22,6 +21,7 @@ from seqpipe.explain.stages import BOUNDARIES, LABEL, STATES, SURPRISAL, check_k
 from seqpipe.explain.states import StatesExplainer
 from seqpipe.explain.translation import TranslationExplainer
 from seqpipe.explain.words import Cut, cut
+from seqpipe.held import HeldNet
 from seqpipe.text.codec import Codec, Ids
 
 EXTENSION = "explanation"
@@ -83,7 +83,7 @@ class Labeller(Protocol):
     @property
     def temperatures(self) -> list[float]: ...
     @property
-    def shim(self) -> NetShim: ...
+    def shim(self) -> HeldNet: ...
     def encode(self, docs: Sequence[Doc]) -> list[Ids]: ...
 
 

@@ -13,9 +13,9 @@ import torch
 from spacy.tokens import Doc
 from torch import Tensor
 
-from seqpipe.bridge import NetShim
 from seqpipe.explain.path import Numbers
 from seqpipe.explain.stages import SURPRISAL
+from seqpipe.held import HeldNet
 from seqpipe.nets.carry import Carry
 from seqpipe.nets.language_model import LanguageModel
 from seqpipe.text.codec import Codec, Ids
@@ -64,7 +64,7 @@ class Teller(Protocol):
     codec: Codec
 
     @property
-    def shim(self) -> NetShim: ...
+    def shim(self) -> HeldNet: ...
 
 
 def foretold(stage: Teller, doc: Doc) -> Foretelling:

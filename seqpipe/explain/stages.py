@@ -8,8 +8,8 @@ from typing import Any
 
 from spacy.language import Language
 
-from seqpipe.bridge import NetShim
 from seqpipe.errors import FieldMissing, NotInitialized, SettingError
+from seqpipe.held import HeldNet
 from seqpipe.nets.classifier import Classifier
 from seqpipe.nets.language_model import LanguageModel
 from seqpipe.nets.tagger import Tagger
@@ -70,10 +70,10 @@ def _stages(nlp: Language) -> Iterator[tuple[str, str, Any]]:
     first = [] if inside is None else [("tokenizer", inside)]
     for name, pipe in [*first, *nlp.pipeline]:
         shim = getattr(pipe, "shim", None)
-        if not isinstance(shim, NetShim):
+        if not isinstance(shim, HeldNet):
             continue
         if not shim.ready:
             raise NotInitialized(name)
-        kind = next((of for net, of in _KINDS.items() if isinstance(shim.net, net)), None)
+        kind = next((of for net, of in _KINDS.items() if isinstance(shim.inside, net)), None)
         if kind is not None:
             yield name, kind, pipe

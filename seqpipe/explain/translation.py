@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from spacy.tokens import Doc
 
-from seqpipe.bridge import NetShim
 from seqpipe.explain.foretelling import Other
 from seqpipe.explain.path import Numbers
 from seqpipe.explain.runners_up import RunnersUp, speller_of, words_in
 from seqpipe.explain.stages import TRANSLATION
+from seqpipe.held import HeldNet
 from seqpipe.search.state import Found
 from seqpipe.text.codec import EOS, UNK, Codec, Ids, Spelled
 from seqpipe.text.shortlist import Shortlist
@@ -75,7 +75,7 @@ class Translating(Protocol):
     search: Any
 
     @property
-    def shim(self) -> NetShim: ...
+    def shim(self) -> HeldNet: ...
     def sources(self, doc: Doc) -> list[Any]: ...
     def encode(self, docs: Sequence[Doc]) -> list[Ids]: ...
     def predict(self, docs: Sequence[Doc]) -> list[list[Found]]: ...

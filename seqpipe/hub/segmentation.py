@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from spacy.language import Language
-from torch import Tensor
 
 from seqpipe.errors import FieldMissing, SettingError
+from seqpipe.held import as_array
 from seqpipe.hub.task import Options, Task
 from seqpipe.pipelines import fields_of
 from seqpipe.text.batches import restore
@@ -53,8 +53,8 @@ class TokenClassification(Task):
         return [tell(*parts) for parts in zip(texts, cut, chances, strict=True)]
 
     def _read(self, parts: Sequence[Ids]) -> list[Any]:
-        def probabilities(net: Any, ids: Tensor, lengths: Tensor, _: Any) -> list[Any]:
-            return list(net(ids, lengths).softmax(dim=-1).cpu().numpy())
+        def probabilities(net: Any, ids: Any, lengths: Any, _: Any) -> list[Any]:
+            return list(as_array(net.probabilities(ids, lengths)))
 
         buckets = self.stage.buckets
         found = self.stage.shim.predict_rows(

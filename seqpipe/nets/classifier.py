@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqpipe.nets.dropout import Gaps
@@ -90,7 +92,9 @@ class Classifier(nn.Module):
         """Over how many a loss is summed: one a row."""
         return len(targets)
 
-    def predict(self, ids: Tensor, lengths: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
+    def predict(
+        self, ids: Tensor, lengths: Tensor, temperature: Sequence[float] | float = 1.0
+    ) -> Tensor:
         """Probabilities (B, C)."""
         return self.normalized(self.scores(ids, lengths), temperature)
 
@@ -101,10 +105,13 @@ class Classifier(nn.Module):
             return whole
         return torch.cat([self._long(row[: int(n)]) for row, n in zip(ids, lengths, strict=True)])
 
-    def normalized(self, scores: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
+    def normalized(
+        self, scores: Tensor | NDArray[Any], temperature: Sequence[float] | float = 1.0
+    ) -> Tensor:
         """Probabilities of scores (B, C), the less sure the higher the temperature, which is one
         number or one a label (Guo et al. 2017)."""
-        scores = scores / temperature
+        scores = torch.as_tensor(scores)
+        scores = scores / torch.tensor(temperature, device=scores.device)
         return torch.sigmoid(scores) if self.multi_label else torch.softmax(scores, dim=-1)
 
     def _long(self, ids: Tensor) -> Tensor:

@@ -74,6 +74,11 @@ class Tagger(nn.Module):
         best: Tensor = self(ids, lengths).argmax(dim=-1)
         return best
 
+    def probabilities(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Of each class at each step: (B, S, C)."""
+        scores: Tensor = self(ids, lengths)
+        return scores.softmax(dim=-1)
+
     def answers(self, targets: Tensor) -> int:
         """Over how many a loss is summed."""
         return int((targets >= 0).sum())

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seqpipe.errors import SettingError
 from seqpipe.text.rows import Rows
@@ -26,8 +24,8 @@ _NOISE = 0.1
 class Batch:
     """Padded rows, and where each of them stood in what was given."""
 
-    ids: Tensor  # (B, S) int64
-    lengths: Tensor  # (B,) int64
+    ids: NDArray[np.int64]  # (B, S)
+    lengths: NDArray[np.int64]  # (B,)
     rows: NDArray[np.int64]  # (B,)
 
 
@@ -50,22 +48,22 @@ def collate(encoded: Sequence[NDArray[np.int32]] | Rows, rows: NDArray[Any]) -> 
     """Padded to the longest row, and to one column at least: recurrent layers take no fewer."""
     picked = [encoded[i] for i in rows.tolist()]
     lengths = np.fromiter(map(len, picked), np.int64, len(picked))
-    return Batch(_padded(picked, PAD), torch.from_numpy(lengths), rows.astype(np.int64))
+    return Batch(_padded(picked, PAD), lengths, rows.astype(np.int64))
 
 
-def collate_answers(answers: Sequence[NDArray[Any]] | Rows, rows: NDArray[Any]) -> Tensor:
+def collate_answers(answers: Sequence[NDArray[Any]] | Rows, rows: NDArray[Any]) -> NDArray[Any]:
     """What the net should say of these rows: as many numbers for each, or padded with -1."""
     picked = [answers[i] for i in rows.tolist()]
     if picked[0].dtype.kind == "f":
-        return torch.from_numpy(np.stack(picked))
+        return np.stack(picked)
     return _padded(picked, -1)
 
 
-def _padded(picked: Sequence[NDArray[Any]], fill: int) -> Tensor:
+def _padded(picked: Sequence[NDArray[Any]], fill: int) -> NDArray[np.int64]:
     padded = np.full((len(picked), max(map(len, picked), default=0) or 1), fill, np.int64)
     for i, row in enumerate(picked):
         padded[i, : len(row)] = row
-    return torch.from_numpy(padded)
+    return padded
 
 
 def restore(parts: Iterable[tuple[NDArray[Any], Sequence[T]]], count: int) -> list[T]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seqpipe.errors import VectorsUnreadable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,8 +23,10 @@ class Vectors:
     ids: NDArray[np.int64]  # (N,)
     rows: NDArray[np.float32]  # (N, D)
 
-    def fill(self, weight: torch.Tensor) -> None:
+    def fill(self, weight: Tensor) -> None:
         """Copies into the rows of an embedding, scaled to the spread that was there."""
+        import torch
+
         with torch.no_grad():
             rows = torch.from_numpy(self.rows)
             spread = float(weight[4:].std()) / max(float(rows.std()), 1e-6)

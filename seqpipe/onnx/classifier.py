@@ -1,0 +1,150 @@
+"""The graph of `seqpipe.nets.classifier`, and what asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqpipe.errors import GraphsLacking
+from seqpipe.held import Drawing
+from seqpipe.onnx.embedding import draw_places, tables_of
+from seqpipe.onnx.encoder import LookedUp, Rows, draw_encoder, draw_rows
+from seqpipe.onnx.graph import Graph, Weights
+from seqpipe.onnx.sessions import Session
+
+_LOWEST = -1e30
+
+Array = NDArray[np.float32]
+
+
+def draw(
+    weights: Weights,
+    *,
+    cell: str,
+    layers: int,
+    bidirectional: bool,
+    pooling: Sequence[str],
+    joined: Sequence[bool],
+    hashed: int,
+    **_: Any,
+) -> dict[str, bytes]:
+    """From ids (B, S) and lengths (B,) to scores (B, C) before softmax or sigmoid."""
+    graph = Graph("classifier")
+    batch = graph.input("ids", "int64", ["rows", "steps"])
+    lengths = graph.input("lengths", "int64", ["rows"])
+    tables = tables_of(weights)
+    ids = graph.op("Transpose", batch, perm=[1, 0])  # (S, B)
+    rows = draw_rows(graph, ids, lengths)
+    pairs = len(weights.get("embedding.pair.weight", ()))
+    places = draw_places(
+        graph, ids, pieces=len(tables[0]), pairs=pairs, joined=joined, hashed=hashed, marks=()
+    )
+    states = draw_encoder(
+        graph,
+        LookedUp(graph, places, tables, rows),
+        rows,
+        weights,
+        cell=cell,
+        layers=layers,
+        bidirectional=bidirectional,
+    )
+    pools = []
+    for i, name in enumerate(pooling):
+        if name not in _POOLS:
+            raise GraphsLacking(f"the pool {name!r}")
+        pools.append(_POOLS[name](graph, states, rows, weights, f"pools.{i}."))
+    pooled = pools[0] if len(pools) == 1 else graph.op("Concat", *pools, axis=1)
+    scores = graph.op(
+        "Gemm",
+        pooled,
+        graph.weight(weights["output.weight"], "output.weight"),
+        graph.weight(weights["output.bias"], "output.bias"),
+        transB=1,
+    )
+    graph.output("scores", scores, "float32", ["rows", len(weights["output.bias"])])
+    return {"classifier": graph.model()}
+
+
+def _attention(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
+    key = graph.weight(weights[f"{prefix}key.weight"].T, f"{prefix}key")
+    bias = graph.weight(weights[f"{prefix}key.bias"], f"{prefix}bias")
+    query = graph.weight(weights[f"{prefix}query.weight"].T, f"{prefix}query")
+    keys = graph.op("Tanh", graph.op("Add", graph.op("MatMul", states, key), bias))
+    scores = graph.op("Squeeze", graph.op("MatMul", keys, query), graph.ints(2))  # (S, B)
+    shares = graph.op("Softmax", graph.op("Where", rows.mask, scores, graph.float(_LOWEST)), axis=0)
+    weighted = graph.op("Mul", states, graph.op("Unsqueeze", shares, graph.ints(2)))
+    return graph.op("ReduceSum", weighted, graph.ints(0), keepdims=0)
+
+
+def _max(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
+    gaps = graph.op("Where", rows.mask, graph.float(0.0), graph.float(_LOWEST))
+    open_ = graph.op("Add", states, graph.op("Unsqueeze", gaps, graph.ints(2)))
+    highest = graph.op("ReduceMax", open_, axes=[0], keepdims=0)
+    empty = graph.op("Equal", highest, graph.float(_LOWEST))
+    return graph.op("Where", empty, graph.float(0.0), highest)
+
+
+def _mean(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
+    total = graph.op("ReduceSum", states, graph.ints(0), keepdims=0)
+    count = graph.cast(graph.op("Max", rows.lengths, graph.int(1)), "float32")
+    return graph.op("Div", total, graph.op("Unsqueeze", count, graph.ints(1)))
+
+
+def _last(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
+    """Where each way ends: the last state onward, the first one of the way back."""
+    place = graph.op("Sub", graph.op("Max", rows.lengths, graph.int(1)), graph.int(1))
+    by_row = graph.op("Transpose", states, perm=[1, 0, 2])  # (B, S, H)
+    at = graph.op("Unsqueeze", place, graph.ints(1))  # (B, 1)
+    ending = graph.op("GatherND", by_row, at, batch_dims=1)  # (B, H)
+    if "encoder.backward_.0.weight_ih_l0" not in weights:
+        return ending
+    first = graph.op("Gather", states, graph.int(0))
+    onward, _ = graph.ops("Split", ending, outputs=2, axis=1)
+    _, back = graph.ops("Split", first, outputs=2, axis=1)
+    return graph.op("Concat", onward, back, axis=1)
+
+
+_POOLS: dict[str, Callable[[Graph, str, Rows, Weights, str], str]] = {
+    "attention": _attention,
+    "last": _last,
+    "max": _max,
+    "mean": _mean,
+}
+
+
+class Classifier:
+    """Asks the graph as a stage asks the net."""
+
+    def __init__(self, sessions: Mapping[str, Session], *, multi_label: bool, **_: Any) -> None:
+        self._session = sessions["classifier"]
+        self.multi_label = multi_label
+
+    def scores(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Array:
+        """Before softmax or sigmoid: (B, C)."""
+        scores: Array = self._session.run({"ids": ids, "lengths": lengths}, "scores")[0]
+        return scores
+
+    def predict(
+        self,
+        ids: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        temperature: Sequence[float] | float = 1.0,
+    ) -> Array:
+        """Probabilities (B, C)."""
+        return self.normalized(self.scores(ids, lengths), temperature)
+
+    def normalized(self, scores: Array, temperature: Sequence[float] | float = 1.0) -> Array:
+        """Probabilities of scores (B, C), the less sure the higher the temperature."""
+        scores = scores / np.asarray(temperature, np.float32)
+        if self.multi_label:
+            half: Array = 0.5 * np.tanh(0.5 * scores) + 0.5  # the logistic function
+            return half
+        raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        shares: Array = raised / raised.sum(axis=-1, keepdims=True)
+        return shares
+
+
+CLASSIFIER = Drawing(draw, Classifier)

@@ -1,0 +1,115 @@
+"""An ONNX graph as it is drawn: each operator gives the name of what it makes.
+
+The graphs are drawn from the weights by hand, rather than traced by an exporter: ours are few and
+small, ONNX has the recurrent layers as operators of its own, and so a graph says what it does, is
+exact for any batch and length, and drawing it takes neither torch nor what its exporter needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqpipe.errors import ExtraMissing
+
+OPSET = 17
+_IR = 8  # the oldest that has all of it: old runtimes read it too
+_NUMBERS = {"float32": 1, "int32": 6, "int64": 7, "bool": 9, "uint64": 13}  # of TensorProto
+
+Weights: TypeAlias = Mapping[str, NDArray[np.float32]]  # by torch's names
+Shape: TypeAlias = Sequence[int | str | None]
+
+
+class Graph:
+    """Nodes, weights, inputs and outputs."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            import onnx  # noqa: F401 - nothing can be drawn without it
+        except ImportError as error:
+            raise ExtraMissing("onnx, which draws graphs,", "onnx") from error
+        self._name = name
+        self._nodes: list[Any] = []
+        self._weights: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._known: dict[tuple[Any, ...], str] = {}  # small constants, which come again and again
+
+    def input(self, name: str, kind: str, shape: Shape) -> str:
+        self._inputs.append(_value(name, kind, shape))
+        return name
+
+    def output(self, name: str, made: str, kind: str, shape: Shape) -> None:
+        from onnx import helper
+
+        self._nodes.append(helper.make_node("Identity", [made], [name]))
+        self._outputs.append(_value(name, kind, shape))
+
+    def weight(self, value: NDArray[Any], name: str = "") -> str:
+        """A constant; those with a name of their own are found by it in the file."""
+        from onnx import numpy_helper
+
+        name = name or f"constant{len(self._weights)}"
+        self._weights.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
+        return name
+
+    def floats(self, *values: float) -> str:
+        return self._small(np.array(values, np.float32))
+
+    def float(self, value: float) -> str:
+        return self._small(np.array(value, np.float32))
+
+    def ints(self, *values: int) -> str:
+        return self._small(np.array(values, np.int64))
+
+    def int(self, value: int) -> str:
+        return self._small(np.array(value, np.int64))
+
+    def _small(self, value: NDArray[Any]) -> str:
+        key = (value.dtype.str, value.shape, *value.ravel().tolist())
+        if key not in self._known:
+            self._known[key] = self.weight(value)
+        return self._known[key]
+
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """One node with one output."""
+        return self.ops(kind, *inputs, outputs=1, **attributes)[0]
+
+    def ops(self, kind: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
+        """One node with several."""
+        from onnx import helper
+
+        made = [f"{kind.lower()}{len(self._nodes)}_{i}" for i in range(outputs)]
+        self._nodes.append(helper.make_node(kind, list(inputs), made, **attributes))
+        return made
+
+    def cast(self, made: str, kind: str) -> str:
+        return self.op("Cast", made, to=_NUMBERS[kind])
+
+    def body(self) -> Any:
+        """The graph by itself, for an operator that runs one many times."""
+        from onnx import helper
+
+        return helper.make_graph(
+            self._nodes, self._name, self._inputs, self._outputs, initializer=self._weights
+        )
+
+    def model(self, facts: Mapping[str, str] | None = None) -> bytes:
+        """The file."""
+        from onnx import helper
+
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(self.body(), opset_imports=[opset], producer_name="seqpipe")
+        model.ir_version = _IR
+        helper.set_model_props(model, dict(facts or {}))
+        data: bytes = model.SerializeToString()
+        return data
+
+
+def _value(name: str, kind: str, shape: Shape) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, _NUMBERS[kind], list(shape))
