@@ -198,11 +198,13 @@ class Fresh:
     def write(self, streams: int) -> None:
         search = self.stage.search.changed(max_length=WRITTEN)
         carry, teller = self.net.begin(streams), self.net.teller()
+        seen, begin = self.stage.shim.seen(teller, carry), carry.last.numpy()
         if streams == 1:
-            written = sum(1 for _ in search.walk(teller, carry))
+            alone = teller.alone(carry)
+            written = sum(1 for _ in search.walk(*seen, begin=begin, alone=alone))
         else:
-            lengths, seeds = torch.zeros(streams, dtype=torch.long), list(range(streams))
-            found = search.run(teller, carry, lengths=lengths, begin=carry.last, seeds=seeds)
+            lengths, seeds = np.zeros(streams, np.int64), list(range(streams))
+            found = search.run(*seen, lengths=lengths, begin=begin, seeds=seeds)
             written = sum(len(some[0].tokens) for some in found)
         if written != WRITTEN * streams:
             raise SystemExit(f"{written} characters were written, not {WRITTEN * streams}.")

@@ -291,8 +291,8 @@ def fast(stage: Any, rows: Sequence[Any]) -> list[list[int]]:
     net, batch = stage.shim.net, collate(rows, np.arange(len(rows)))
     ids, lengths = torch.from_numpy(batch.ids), torch.from_numpy(batch.lengths)
     with torch.inference_mode():
-        state = net.begin(ids, lengths)
-        return [found[0].tokens for found in recipe.run(net, state, lengths=lengths)]
+        seen = stage.shim.seen(net, net.begin(ids, lengths))
+    return [found[0].tokens for found in recipe.run(*seen, lengths=batch.lengths)]
 
 
 @torch.inference_mode()

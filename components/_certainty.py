@@ -1,17 +1,15 @@
 """How sure a search was of each word that it wrote."""
 
 import math
-from typing import TYPE_CHECKING, List, Tuple
+from typing import List, Tuple
 from unicodedata import category
 
+from seqpipe.search.state import Found
 from seqpipe.text.codec import Spelled
 from seqpipe.text.units import SPACELESS, SPECIALS
 
-if TYPE_CHECKING:
-    from seqpipe.search.state import Found
 
-
-def certainties(written: Spelled, found: "Found") -> List[Tuple[int, int, float]]:
+def certainties(written: Spelled, found: Found) -> List[Tuple[int, int, float]]:
     """Where each word begins and ends, and the probability that the net gave it there.
 
     It is the product over its pieces, and so the probability of the word behind those before it,

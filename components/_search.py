@@ -1,23 +1,33 @@
 """`seqpipe.Search.v1`: how a stage that writes chooses what to write."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import Any, List, Optional
 
+import numpy as np
 from spacy.util import registry
 
 from seqpipe.errors import SettingError
+from seqpipe.search.arrays import Ints
+from seqpipe.search.beam import beam
+from seqpipe.search.greedy import choose_best, greedy
+from seqpipe.search.logits import (
+    Forbidden,
+    NoRepeat,
+    RepetitionPenalty,
+    Temperature,
+    TopK,
+    TopP,
+    Transform,
+    Typical,
+)
+from seqpipe.search.sampling import Draw, sample
+from seqpipe.search.solo import Scores, solo
+from seqpipe.search.state import Found
+from seqpipe.search.stops import Limits, StopAt
+from seqpipe.search.walk import walk
 from seqpipe.text.codec import BOS, EOS
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from seqpipe.nets.carry import Carry
-    from seqpipe.nets.teller import Teller
-    from seqpipe.search.logits import Transform
-    from seqpipe.search.state import Found, Step
-    from seqpipe.search.stops import Limits, StopAt
 
 _EXTRA = 10  # pieces that a short text may grow by, whatever the ratio
 _FEWEST = 4  # hypotheses where words are required: each number of them met holds a place
@@ -69,13 +79,11 @@ class SearchRecipe:
             raise SettingError("required", list(required), "none where words are drawn by chance")
         return self
 
-    def limits(self, lengths: "Tensor", stop: "Optional[StopAt]" = None) -> "Limits":
+    def limits(self, lengths: Ints, stop: Optional[StopAt] = None) -> Limits:
         """Of what is written for texts of so many pieces."""
-        from seqpipe.search.stops import Limits
-
         if self.max_length:
             return Limits(self.max_length, self.min_length, stop)
-        most = (lengths * self.max_ratio).long() + _EXTRA + self.min_length
+        most = (lengths * self.max_ratio).astype(np.int64) + _EXTRA + self.min_length
         return Limits(most, self.min_length, stop)
 
     def run(
@@ -83,45 +91,38 @@ class SearchRecipe:
         net: Any,
         state: Any,
         *,
-        lengths: "Tensor",
+        lengths: Ints,
         prefix: Optional[Sequence[Sequence[int]]] = None,
         required: Optional[Sequence[Sequence[Sequence[int]]]] = None,
         forbidden: Sequence[Sequence[int]] = (),
-        begin: "Optional[Tensor]" = None,
+        begin: Optional[Ints] = None,
         seeds: Optional[Sequence[int]] = None,
-        stop: "Optional[StopAt]" = None,
-    ) -> "List[List[Found]]":
-        """What is found for each row, best first; `begin` (N,) are the pieces before the first, and
-        `seeds` what sets the chance of one row apart from that of another."""
-        import torch
-
-        from seqpipe.search.beam import beam
-        from seqpipe.search.greedy import greedy
-        from seqpipe.search.sampling import sample
-
+        stop: Optional[StopAt] = None,
+    ) -> List[List[Found]]:
+        """What is found for each row, best first, by a net and its state as `seqpipe.search.state`
+        has them; `begin` (N,) are the pieces before the first, and `seeds` what sets the chance of
+        one row apart from that of another."""
         shared: Any = {
             "rows": len(lengths),
-            # on the device of the net
-            "begin": torch.full_like(lengths, BOS) if begin is None else begin,
+            "begin": BOS if begin is None else begin,
             "end": EOS,
             "limits": self.limits(lengths, stop),
             "transforms": self._transforms(forbidden),
             "prefix": prefix,
         }
-        writer = Writer(net)
         if self.sampling:
             # each row by a chance of its own, whatever batch it is in
             own = seeds or [0] * len(lengths)
             draws = [
-                sample(writer, state, seeds=[self.seed + n + one for one in own], **shared)
+                sample(net, state, seeds=[self.seed + n + one for one in own], **shared)
                 for n in range(self.nbest)
             ]
             return [list(found) for found in zip(*draws, strict=True)]
         wanted = required if required is not None and any(required) else None
         if self.beam == 1 and wanted is None:
-            return [[found] for found in greedy(writer, state, **shared)]
+            return [[found] for found in greedy(net, state, **shared)]
         return beam(
-            writer,
+            net,
             state,
             beam=self.beam if wanted is None else max(self.beam, _FEWEST),
             length_penalty=self.length_penalty,
@@ -134,37 +135,28 @@ class SearchRecipe:
         )
 
     def walk(
-        self, teller: "Teller", carry: "Carry", *, seed: int = 0, stop: "Optional[StopAt]" = None
+        self,
+        net: Any,
+        state: Any,
+        *,
+        begin: Ints,
+        alone: Optional[Callable[[int], Scores]] = None,
+        seed: int = 0,
+        stop: Optional[StopAt] = None,
     ) -> Iterator[int]:
-        """The pieces that go on with one text, drawn or each the best, as they are written."""
-        import torch
-
-        from seqpipe.search.greedy import choose_best
-        from seqpipe.search.sampling import Draw
-        from seqpipe.search.solo import solo
-        from seqpipe.search.walk import walk
-
-        limits = self.limits(torch.zeros(1, dtype=torch.long), stop)
+        """The pieces that go on with one text, drawn or each the best, as they are written; `alone`
+        is the step of a net that can go on with one row by itself."""
+        limits = self.limits(np.zeros(1, np.int64), stop)
         shared: Any = {"limits": limits, "transforms": self._transforms(()), "end": EOS}
         own = self.seed + seed if self.sampling else None
-        if not carry.last.is_cuda:
-            yield from solo(teller.solo(carry).step, begin=int(carry.last), seed=own, **shared)
+        if alone is not None:
+            yield from solo(alone, begin=int(begin[0]), seed=own, **shared)
             return
         choose = choose_best if own is None else Draw([own])
-        for step in walk(Writer(teller), carry, choose, rows=1, begin=carry.last, **shared):
+        for step in walk(net, state, choose, rows=1, begin=begin, **shared):
             yield from (piece for piece in step.tokens.tolist() if piece != EOS)
 
-    def _transforms(self, forbidden: Sequence[Sequence[int]]) -> "List[Transform]":
-        from seqpipe.search.logits import (
-            Forbidden,
-            NoRepeat,
-            RepetitionPenalty,
-            Temperature,
-            TopK,
-            TopP,
-            Typical,
-        )
-
+    def _transforms(self, forbidden: Sequence[Sequence[int]]) -> List[Transform]:
         found: List[Transform] = []
         if forbidden:
             found.append(Forbidden(forbidden))
@@ -183,19 +175,6 @@ class SearchRecipe:
         if self.typical < 1.0:
             found.append(Typical(self.typical))
         return found
-
-
-class Writer:
-    """A net as a search wants to see it."""
-
-    def __init__(self, net: Any) -> None:
-        self._net = net
-
-    def step(self, tokens: "Tensor", state: Any) -> "Step[Any]":
-        from seqpipe.search.state import Step
-
-        scores, attention, state = self._net.step(tokens, state)
-        return Step(scores, state, attention)
 
 
 @registry.misc("seqpipe.Search.v1")

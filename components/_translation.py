@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from spacy.training import Example
@@ -12,11 +12,9 @@ from spacy.util import registry
 from seqpipe.components._certainty import certainties
 from seqpipe.components._protection import Masked
 from seqpipe.components._units import Unit
+from seqpipe.search.state import Found
 from seqpipe.text.codec import UNK, Codec
 from seqpipe.train.scores import score_texts
-
-if TYPE_CHECKING:
-    from seqpipe.search.state import Found
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def _together(
     return Translation("".join([*pieces, text[at:end]]), score, lines, words)
 
 
-def best_places(found: "Found", places: int) -> Optional[np.ndarray]:
+def best_places(found: Found, places: int) -> Optional[np.ndarray]:
     """Which piece of the source each piece was told from; the end of the source is none."""
     if found.attention is None or not places or not len(found.tokens):
         return None
@@ -92,7 +90,7 @@ def spelled(
     codec: Codec,
     masked: Masked,
     offsets: np.ndarray,
-    found: "Found",
+    found: Found,
     *,
     copying: bool,
     aligning: bool,

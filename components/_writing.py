@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, List, Optional
+from typing import List, Optional
 
 from seqpipe.components._search import SearchRecipe
 from seqpipe.errors import SettingError
+from seqpipe.search.stops import StopAt
 from seqpipe.text.codec import Codec
-
-if TYPE_CHECKING:
-    from seqpipe.search.stops import StopAt
 
 _BYTES = 4  # of a character at most, and no piece is shorter than a byte
 _BROKEN = "\ufffd"  # what a character of which some bytes are lacking reads as
@@ -39,10 +37,8 @@ class Ending:
             raise SettingError("search.max_length", most, "1 or more, or characters = 1 or more")
         return search.changed(max_length=most)
 
-    def stop_at(self, codec: Codec) -> "Optional[StopAt]":
+    def stop_at(self, codec: Codec) -> Optional[StopAt]:
         """So that nothing is written for nothing."""
-        from seqpipe.search.stops import StopAt
-
         if not self.stops and not self.characters:
             return None
         spans = [len(stop.encode()) for stop in self.stops]

@@ -29,6 +29,8 @@ from seqpipe.components._text_stream import TextStream, seed_of
 from seqpipe.components._writing import Ending, parts_of
 from seqpipe.errors import SettingError
 from seqpipe.held import Predict
+from seqpipe.search import arrays
+from seqpipe.search.state import Found
 from seqpipe.text.batches import collate, collate_answers, plan
 from seqpipe.text.codec import EOS, Ids
 from seqpipe.text.course import CONTINUES, Course, Running
@@ -36,7 +38,6 @@ from seqpipe.text.rows import Rows
 
 if TYPE_CHECKING:
     from seqpipe.nets.carry import Carry
-    from seqpipe.search.state import Found
 
 
 @Language.factory(
@@ -95,7 +96,7 @@ class Reading:
     """What came of one text: the nats of its pieces, and what was written after it."""
 
     nats: np.ndarray  # (S,)
-    written: "Sequence[Found]" = ()
+    written: Sequence[Found] = ()
 
 
 class Generator(Stage):
@@ -190,10 +191,9 @@ class Generator(Stage):
                 readings = self._measured(net, ids, lengths, places)
             rows = zip(ids.cpu().numpy(), lengths.tolist(), strict=True)
             found = search.run(
-                net.teller(),
-                carry,
-                lengths=lengths,
-                begin=carry.last,
+                *self.shim.seen(net.teller(), carry),
+                lengths=arrays.array(lengths),
+                begin=arrays.array(carry.last),
                 seeds=[seed_of(row[:length]) for row, length in rows],
                 stop=ending.stop_at(self._codec()),
             )
@@ -252,7 +252,7 @@ class Generator(Stage):
         if wanted:
             doc.spans[names.unusual] = unusual_spans(doc, bits, self.threshold)
 
-    def _spelled(self, found: "Sequence[Found]", ending: Ending) -> List[str]:
+    def _spelled(self, found: Sequence[Found], ending: Ending) -> List[str]:
         return [ending.cut(self._codec().decode(one.tokens)) for one in found]
 
     def generate(self, prompts: Sequence[str], **settings: Any) -> List[List[str]]:
@@ -305,21 +305,14 @@ class Generator(Stage):
 
     def follow(self, carry: "Carry", seed: int, /, **settings: Any) -> Iterator[str]:
         """What may follow what was read, bit by bit."""
-        import torch
-
         ending, search = self._asked(settings)
         codec, teller = self._codec(), self.shim.net.teller()
+        begin, seen = arrays.array(carry.last), self.shim.seen(teller, carry)
         if search.beam == 1 or search.sampling:
-            pieces = search.walk(teller, carry, seed=seed)
+            pieces = search.walk(*seen, begin=begin, alone=teller.alone(carry), seed=seed)
             return ending.typed(parts_of(codec, pieces))
-        with torch.inference_mode():
-            found = search.run(
-                teller,
-                carry,
-                lengths=torch.zeros_like(carry.last),
-                begin=carry.last,
-                stop=ending.stop_at(codec),
-            )
+        stop = ending.stop_at(codec)
+        found = search.run(*seen, lengths=np.zeros_like(begin), begin=begin, stop=stop)
         return iter(self._spelled(found[0][:1], ending))
 
     # Learning -------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union, cast
+from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
 import numpy as np
 from spacy.language import Language
@@ -30,13 +30,12 @@ from seqpipe.components._units import (
     split_long,
     units_of,
 )
+from seqpipe.search import arrays
+from seqpipe.search.state import Found
 from seqpipe.text.codec import EOS, Codec, Ids
 from seqpipe.text.rows import Rows
 from seqpipe.text.shortlist import Shortlist
 from seqpipe.text.units import SPACELESS
-
-if TYPE_CHECKING:
-    from seqpipe.search.state import Found
 
 
 @Language.factory(
@@ -195,7 +194,7 @@ class TranslatorStage(Stage):
     def _closed(self, codec: Codec, texts: Sequence[str]) -> List[Ids]:
         return [np.append(ids, np.int32(EOS)) for ids in codec.encode(texts)]
 
-    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> "List[List[Found]]":
+    def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> List[List[Found]]:
         """The best few of each row, as `search` has it."""
         return self.run_rows(encoded, self._searched)
 
@@ -213,7 +212,7 @@ class TranslatorStage(Stage):
         prefix: Optional[Sequence[Words]] = None,
         required: Optional[Sequence[Sequence[Words]]] = None,
         forbidden: Sequence[Words] = (),
-    ) -> "List[List[Found]]":
+    ) -> List[List[Found]]:
         needed = self._held(ids)
         for row, place in zip(needed, places.tolist(), strict=True):
             row += required[place] if required else ()
@@ -221,14 +220,10 @@ class TranslatorStage(Stage):
         pieces = None
         if self.shortlist is not None:
             asked = [*(begun or ()), *(word for row in needed for word in row), [EOS]]
-            import torch
-
-            found = self.shortlist.of(ids.cpu().numpy(), besides=[*chain.from_iterable(asked)])
-            pieces = torch.from_numpy(found).to(ids.device)
+            pieces = self.shortlist.of(arrays.array(ids), besides=[*chain.from_iterable(asked)])
         return (search or self.search).run(
-            net,
-            net.begin(ids, lengths, pieces),
-            lengths=lengths,
+            *self.shim.seen(net, net.begin(ids, lengths, pieces)),
+            lengths=arrays.array(lengths),
             prefix=begun,
             required=needed,
             forbidden=forbidden,
@@ -244,7 +239,7 @@ class TranslatorStage(Stage):
 
     # Writing --------------------------------------------------------------------------------
 
-    def set_annotations(self, docs: Iterable[Doc], found: "Sequence[List[Found]]") -> None:
+    def set_annotations(self, docs: Iterable[Doc], found: Sequence[List[Found]]) -> None:
         """Writes; nothing else touches a doc."""
         walk = iter(found)
         for doc in docs:
@@ -268,7 +263,7 @@ class TranslatorStage(Stage):
             every = [{"text": one.text, "score": one.score} for one in translations]
             at._.set(f"{self.extension}_nbest", every)
 
-    def _spelled(self, source: Source, found: "Sequence[Found]") -> List[Translation]:
+    def _spelled(self, source: Source, found: Sequence[Found]) -> List[Translation]:
         """The text of each result, and where its pieces come from."""
         offsets = self._codec().align(source.masked.text).offsets  # (S, 2)
         return [

@@ -25,6 +25,7 @@ from torch import Tensor
 from seqpipe.errors import CheckpointError, DeviceMissing, GraphsAlone, NotInitialized
 from seqpipe.held import GRAPH, WEIGHTS, HeldNet, Making, Predict
 from seqpipe.nets.dropout import set_dropout
+from seqpipe.search.on_torch import TorchNet, TorchState
 from seqpipe.text.batches import collate, collate_answers, plan
 from seqpipe.text.codec import Ids
 from seqpipe.text.rows import Rows
@@ -112,6 +113,10 @@ class NetShim(HeldNet):
                 given = _on(device, batch.ids), _on(device, batch.lengths)
                 found = predict(net, *given, places) if predict else net.predict(*given)
             yield places, found
+
+    def seen(self, net: Any, state: Any) -> tuple[TorchNet, TorchState]:
+        """A net that writes, and what it begins with, as a search wants to see them."""
+        return TorchNet(net), TorchState.of(state, self.device)
 
     def learn(
         self,

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import pytest
 import torch
 from single import SINGLE
 from torch import Tensor, nn
 
 from seqpipe.nets.cells import Cell
+from seqpipe.search.arrays import Ints
 from seqpipe.search.state import Found, Net, S, Step
 
 BEGIN, END = 2, 3
+
+
+class Holding:
+    """Where nets hold what they answer; `either`: where their seed has it."""
+
+    way: ClassVar[Literal["numpy", "torch", "either"]] = "numpy"
+
+
+def held(x: Tensor, seed: int = 0) -> Any:
+    on_torch = seed % 2 == 1 if Holding.way == "either" else Holding.way == "torch"
+    return x if on_torch else x.numpy()
 
 
 @dataclass(frozen=True)
@@ -23,9 +36,10 @@ class Carried:
     carry: Tensor  # (R, H), of an LSTM
     memory: Tensor  # (R, S, H)
     mask: Tensor  # (R, S)
-    pieces: Tensor | None = None
+    pieces: Ints | None = None
 
-    def pick(self, rows: Tensor) -> Carried:
+    @torch.inference_mode()
+    def pick(self, rows: Ints) -> Carried:
         mask = self.mask[rows]
         longest = int(mask.sum(dim=1).max())
         memory = self.memory[rows][:, :longest]
@@ -37,6 +51,7 @@ class Writer(nn.Module):
 
     def __init__(self, cell: Cell, *, pieces: int, width: int = 8, sharp: float = 3.0) -> None:
         super().__init__()
+        self.seed = 0
         self.cell = cell
         self.embedding = nn.Embedding(pieces, width)
         self.recurrent = SINGLE[cell](width, width)
@@ -45,6 +60,7 @@ class Writer(nn.Module):
         with torch.no_grad():
             self.output.bias[END] += 0.5  # so that some rows end early
 
+    @torch.inference_mode()
     def begin(self, lengths: Sequence[int], *, seed: int = 0, pieces: Any = None) -> Carried:
         """A memory of its own for each row, the same in any batch."""
         width = self.embedding.embedding_dim
@@ -55,11 +71,12 @@ class Writer(nn.Module):
             memory[i, :length] = torch.randn(length, width, generator=chance, dtype=like.dtype)
         mask = torch.arange(memory.shape[1]) < torch.tensor(lengths)[:, None]
         hidden = torch.tanh(memory.sum(dim=1))
-        pieces = None if pieces is None else torch.tensor(pieces)
+        pieces = None if pieces is None else np.array(pieces)
         return Carried(hidden, torch.zeros_like(hidden), memory, mask, pieces)
 
-    def step(self, tokens: Tensor, state: Carried) -> Step[Carried]:
-        x = self.embedding(tokens)
+    @torch.inference_mode()
+    def step(self, tokens: Ints, state: Carried) -> Step[Carried]:
+        x = self.embedding(torch.from_numpy(tokens))
         if self.cell == "lstm":
             hidden, carry = self.recurrent(x, (state.hidden, state.carry))
         else:
@@ -70,23 +87,27 @@ class Writer(nn.Module):
         scores = self.sharp * self.output(torch.cat([hidden, context], dim=1))
         if state.pieces is not None:
             scores = scores[:, state.pieces]
-        return Step(scores, replace(state, hidden=hidden, carry=carry), attention)
+        after = replace(state, hidden=hidden, carry=carry)
+        scores = scores.log_softmax(dim=1, dtype=torch.float32)
+        return Step(held(scores, self.seed), after, held(attention, self.seed))
 
 
 def make_writer(cell: Cell = "gru", *, pieces: int = 12, seed: int = 0, **sizes: Any) -> Writer:
     """In double precision: no batch rounds so differently that another token would be best."""
     torch.manual_seed(seed)
-    return Writer(cell, pieces=pieces, **sizes).double().eval()
+    net = Writer(cell, pieces=pieces, **sizes).double().eval()
+    net.seed = seed
+    return net
 
 
 @dataclass(frozen=True)
 class Lines:
     """All that rows have read."""
 
-    read: Tensor  # (R, T)
-    pieces: Tensor | None = None
+    read: Ints  # (R, T)
+    pieces: Ints | None = None
 
-    def pick(self, rows: Tensor) -> Lines:
+    def pick(self, rows: Ints) -> Lines:
         return Lines(self.read[rows], self.pieces)
 
 
@@ -97,18 +118,18 @@ class Table:
         self.says = says
         self.asked: list[int] = []
 
-    def step(self, tokens: Tensor, state: Lines) -> Step[Lines]:
-        read = torch.cat([state.read, tokens[:, None]], dim=1)
+    def step(self, tokens: Ints, state: Lines) -> Step[Lines]:
+        read = np.concatenate([state.read, tokens[:, None]], axis=1)
         self.asked.append(len(read))
         chances = torch.tensor([self.says(tuple(line[1:])) for line in read.tolist()])
-        return Step(chances.log(), Lines(read, state.pieces))
+        scores = chances.log().log_softmax(dim=1)
+        return Step(held(scores), Lines(read, state.pieces))
 
 
 def no_lines(rows: int = 1) -> Lines:
-    return Lines(torch.zeros(rows, 0, dtype=torch.long))
+    return Lines(np.zeros((rows, 0), np.int64))
 
 
-@torch.inference_mode()
 def forced_score(net: Net[S], state: S, found: Found) -> float:
     """What the net gives to this result when it is led along it alone, which has to be what is said
     of each of its tokens."""
@@ -116,9 +137,9 @@ def forced_score(net: Net[S], state: S, found: Found) -> float:
     said = [*found.tokens, *([END] if found.ended else [])]
     gained = []
     for token, following in zip(read, said, strict=False):
-        step = net.step(torch.tensor([token]), state)
+        step = net.step(np.array([token]), state)
         column = following if state.pieces is None else state.pieces.tolist().index(following)
-        gained.append(float(step.scores.log_softmax(dim=1)[0, column]))
+        gained.append(float(step.scores[0, column]))
         state = step.state
     assert found.each == pytest.approx(gained[: len(found.tokens)], abs=1e-4)
     return sum(gained)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -98,9 +99,9 @@ class RunnersUp:
     def __init__(self, net: Translator, speller: Speller, begun: Writing) -> None:
         """`begun` is what writing of one row began with."""
         self._net, self._speller, self._begun = net, speller, begun
-        self._columns = Columns(begun.pieces)
-        every = torch.arange(len(begun.bias), device=begun.bias.device)
-        self._pieces = self._columns.pieces(every).cpu()  # (V',)
+        self._columns = Columns(None if begun.pieces is None else begun.pieces.cpu().numpy())
+        every = self._columns.pieces(np.arange(len(begun.bias)))
+        self._pieces = torch.from_numpy(every)  # (V',)
         self._never = torch.isin(self._pieces, torch.tensor([PAD, UNK, BOS]))
 
     @torch.inference_mode()
@@ -145,8 +146,8 @@ class RunnersUp:
                 barred = barred | (self._pieces == tokens[at])
             tries += self._parted(chances.masked_fill(barred, -torch.inf), state, stem, score)
             if at < last:
-                column = self._columns.of(torch.tensor([tokens[at]]).to(self._begun.bias.device))
-                score += float(chances[column.cpu()])
+                (column,) = self._columns.of(np.array([tokens[at]]))
+                score += float(chances[column])
         own = next(one for one in tries if one.pieces == [*tokens[first:last]])
         return Told(first, last, _chance(own.score), self._best(tries, text))
 

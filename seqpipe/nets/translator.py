@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqpipe.nets.decoder import Decoder, Memory
@@ -98,15 +100,18 @@ class Translator(nn.Module):
 
     # Writing, one piece at a time -----------------------------------------------------------
 
-    def begin(self, ids: Tensor, lengths: Tensor, shortlist: Tensor | None = None) -> Writing:
+    def begin(
+        self, ids: Tensor, lengths: Tensor, shortlist: Tensor | NDArray[np.int64] | None = None
+    ) -> Writing:
         """What writing begins with; `shortlist` (V',), ascending, are the only pieces to be
         written."""
         ready = self._ready_to_write()
         carried = ready.stepper.begin(self.read(ids, lengths))
         if shortlist is None:
             return Writing(carried, None, ready.weight, self.bias)
-        weight = ready.weight.index_select(1, shortlist)
-        return Writing(carried, shortlist, weight, self.bias[shortlist])
+        pieces = torch.as_tensor(shortlist, device=ids.device)
+        weight = ready.weight.index_select(1, pieces)
+        return Writing(carried, pieces, weight, self.bias[pieces])
 
     def step(self, tokens: Tensor, writing: Writing) -> tuple[Tensor, Tensor, Writing]:
         """From one piece a row (R,) to scores before softmax (R, V), the attention (R, S) and what

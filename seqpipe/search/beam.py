@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from seqpipe.errors import SettingError
+from seqpipe.search import arrays, on_numpy
+from seqpipe.search.arrays import CLOSED, Floats, Held, Ints
 from seqpipe.search.logits import Bend, Transform
 from seqpipe.search.ranking import LACKING, Ends, Penalties, Ranking
 from seqpipe.search.required import Progress, before_all, in_turn
-from seqpipe.search.state import CLOSED, Columns, Found, History, Net, Prefix, S, first_tokens
+from seqpipe.search.state import Columns, Found, History, Net, Prefix, S, first_tokens
 from seqpipe.search.stops import Limits
-from seqpipe.search.top import top
 from seqpipe.search.trace import Trace
 
 
@@ -27,15 +29,15 @@ from seqpipe.search.trace import Trace
 class Hypotheses:
     """What rows have come to, several for each: (R,)."""
 
-    homes: Tensor  # their rows in the batch that began, ascending
-    slots: Tensor  # their places among those of one row
-    tokens: Tensor  # the last of each
-    totals: Tensor  # what they are chosen by
-    scores: Tensor  # float64, the net's own
-    covered: Tensor | None  # (R, S) the attention that each place of the source has got
+    homes: Ints  # their rows in the batch that began, ascending
+    slots: Ints  # their places among those of one row
+    tokens: Ints  # the last of each
+    totals: Floats  # what they are chosen by
+    scores: Floats  # float64, the net's own
+    covered: Floats | None  # (R, S) the attention that each place of the source has got
     progress: Progress | None
 
-    def pick(self, places: Tensor) -> Hypotheses:
+    def pick(self, places: Ints) -> Hypotheses:
         return Hypotheses(
             self.homes[places],
             self.slots[places],
@@ -51,19 +53,18 @@ class Hypotheses:
 class Candidates:
     """What hypotheses may go on with: (R, C)."""
 
-    columns: Tensor
-    totals: Tensor  # -inf for what is none
-    scores: Tensor  # the net's own log-probabilities
+    columns: Ints
+    totals: Floats  # -inf for what is none
+    scores: Floats  # the net's own log-probabilities
 
 
-@torch.inference_mode()
 def beam(
     net: Net[S],
     state: S,
     *,
     rows: int,
     beam: int,
-    begin: int | Tensor,
+    begin: int | Ints,
     end: int,
     limits: Limits,
     transforms: Sequence[Transform] = (),
@@ -96,7 +97,7 @@ def beam(
     while len(search.live.tokens):
         step = net.step(search.live.tokens, state)
         parents = search.advance(step.scores, step.attention)
-        stayed = torch.equal(parents, torch.arange(len(step.scores), device=parents.device))
+        stayed = np.array_equal(parents, np.arange(len(step.scores)))
         state = step.state if stayed or not len(parents) else step.state.pick(parents)
     return search.ranking.found(search.trace, end)
 
@@ -107,7 +108,7 @@ class _Search:
     def __init__(
         self,
         *,
-        begin: Tensor,
+        begin: Ints,
         columns: Columns,
         width: int,
         nbest: int,
@@ -119,26 +120,26 @@ class _Search:
         required: Sequence[Sequence[Sequence[int]]] | None,
         margin: float,
     ) -> None:
-        rows, device = len(begin), begin.device
+        rows = len(begin)
         self.columns, self.width, self.end, self.limits = columns, width, end, limits
         self.penalties, self.margin = penalties, margin
         self.bend = Bend(transforms, columns, least=limits.least, end=end)
-        self.forced = Prefix(prefix, columns, rows=rows, device=device)
-        self.history = History(rows, device, kept=self.bend.looks_back or limits.stop is not None)
+        self.forced = Prefix(prefix, columns, rows=rows)
+        self.history = History(rows, kept=self.bend.looks_back or limits.stop is not None)
         self.trace = Trace()
-        self.ranking = Ranking(rows, beam=width, best=nbest, device=device)
+        self.ranking = Ranking(rows, beam=width, best=nbest)
         self.length = 0
-        zeros = torch.zeros(rows, device=device)
-        progress = before_all(required, columns, rows=rows, device=device)
-        homes = torch.arange(rows, device=device)
+        zeros = np.zeros(rows, np.int64)
+        progress = before_all(required, columns, rows=rows)
+        totals = np.zeros(rows, np.float32)
         self.live = Hypotheses(
-            homes, zeros.long(), begin, zeros, zeros.double(), covered=None, progress=progress
+            np.arange(rows), zeros, begin, totals, np.zeros(rows), covered=None, progress=progress
         )
 
-    def advance(self, scores: Tensor, attention: Tensor | None) -> Tensor:
+    def advance(self, given: Held, attention: Held | None) -> Ints:
         """By one token; gives the rows of the step (R, V) that are gone on with (R',)."""
         self.length += 1
-        candidates = self._candidates(scores.log_softmax(dim=1, dtype=torch.float32))
+        candidates = self._candidates(given)
         parents, chosen = self._chosen(candidates, self._covered(attention))
         self.history.pick(parents)
         self.history.add(chosen.tokens)
@@ -149,23 +150,24 @@ class _Search:
         self.live = chosen.pick(kept)
         return parents[kept]
 
-    def _candidates(self, given: Tensor) -> Candidates:
+    def _candidates(self, given: Held) -> Candidates:
         """From the net's log-probabilities (R, V)."""
-        progress = self.live.progress
+        progress, on = self.live.progress, arrays.of(given)
         bent = given if progress is None else progress.without_end(given, self.end)
         bent = self.bend(bent, self.history.so_far) if self.bend else bent
-        totals, columns = top(bent, self.width)
+        totals, columns = on.top(bent, self.width)
         if progress is not None:
             totals, columns = progress.joined(totals, columns, bent)
         if self.length <= self.forced.longest:
             must = self.forced.at(self.live.homes, self.length - 1)[:, None]
-            totals = totals.masked_fill(must >= 0, CLOSED)
-            columns[:, :1] = torch.where(must < 0, columns[:, :1], must)
-            totals[:, :1] = torch.where(must < 0, totals[:, :1], given.gather(1, columns[:, :1]))
+            columns[:, :1] = np.where(must < 0, columns[:, :1], must)
+            first = np.where(must < 0, totals[:, :1], on.array(on.at(given, columns[:, :1])))
+            totals = np.where(must < 0, totals, np.float32(CLOSED))
+            totals[:, :1] = first
         totals = totals + self.live.totals[:, None]
-        return Candidates(columns, totals, given.gather(1, columns))
+        return Candidates(columns, totals, on.array(on.at(given, columns)))
 
-    def _chosen(self, candidates: Candidates, covered: Tensor | None) -> tuple[Tensor, Hypotheses]:
+    def _chosen(self, candidates: Candidates, covered: Floats | None) -> tuple[Ints, Hypotheses]:
         """The best of all that each row could go on with, and the rows of the step that they
         continue (M,)."""
         progress = self.live.progress
@@ -182,38 +184,39 @@ class _Search:
         )
         return parents, chosen
 
-    def _places(self, candidates: Candidates) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _places(self, candidates: Candidates) -> tuple[Ints, Ints, Ints, Ints]:
         """Row, place in its beam, hypothesis and candidate (M,) of all that is gone on with."""
         live, (count, each) = self.live, candidates.totals.shape
         rows = len(self.ranking.counts)
         places = live.homes * self.width + live.slots
 
-        def beside(values: Tensor, fill: float) -> Tensor:
+        def beside(values: NDArray[Any], fill: float) -> NDArray[Any]:
             """(R, C) to (N, K * C): what belongs to one row side by side."""
-            grid = values.new_full((rows * self.width, each), fill)
-            return grid.index_copy_(0, places, values).view(rows, -1)
+            grid = np.full((rows * self.width, each), fill, values.dtype)
+            grid[places] = values
+            return grid.reshape(rows, -1)
 
         totals = beside(candidates.totals, CLOSED)
         free = self.width - self.ranking.counts
         if live.progress is None:
-            best, picked = top(totals, self.width)
+            best, picked = on_numpy.top(totals, self.width)
             lowest = best[:, :1] - self.margin
         else:
             picked = in_turn(totals, beside(live.progress.banks(candidates.columns), 0), self.width)
-            best = totals.gather(1, picked)
+            best = np.take_along_axis(totals, picked, axis=1)
             # those that met all words first would fill the beam with their ends
-            free = torch.where(live.progress.asked, self.width * (free > 0), free)
-            lowest = best.amax(dim=1, keepdim=True) - self.margin
-            lowest = lowest.masked_fill(live.progress.asked[:, None], CLOSED)
-        rank = torch.arange(best.shape[1], device=best.device)
+            free = np.where(live.progress.asked, self.width * (free > 0), free)
+            lowest = best.max(axis=1, keepdims=True) - self.margin
+            lowest = np.where(live.progress.asked[:, None], CLOSED, lowest)
+        rank = np.arange(best.shape[1])
         goes = (best > CLOSED) & (best >= lowest) & (rank < free[:, None])
-        homes, slots = goes.nonzero(as_tuple=True)
+        homes, slots = goes.nonzero()
         picked = picked[homes, slots]
-        holders = torch.zeros(rows * self.width, dtype=torch.long, device=best.device)
-        holders[places] = torch.arange(count, device=best.device)
+        holders = np.zeros(rows * self.width, np.int64)
+        holders[places] = np.arange(count)
         return homes, slots, holders[homes * self.width + picked // each], picked % each
 
-    def _covered(self, attention: Tensor | None) -> Tensor | None:
+    def _covered(self, attention: Held | None) -> Floats | None:
         """All attention of the hypotheses (R, S), that of this step with it."""
         if not self.penalties.coverage:
             return None
@@ -222,17 +225,17 @@ class _Search:
                 "coverage_penalty", self.penalties.coverage, "0 for a net without attention"
             )
         before = self.live.covered
-        now = attention.float()
+        now = arrays.array(attention).astype(np.float32)
         return now if before is None else now + before[:, : now.shape[1]]
 
-    def _settled(self, chosen: Hypotheses) -> Tensor:
+    def _settled(self, chosen: Hypotheses) -> Ints:
         """The ends among the chosen are ranked; gives the places (R',) of those that go on."""
         homes = chosen.homes
         ended = chosen.tokens == self.end
         last = self.limits.reached(
             homes, self.history.so_far, self.length, self.forced.lengths, ended
         )
-        places = last.nonzero().squeeze(1)
+        (places,) = last.nonzero()
         if len(places):
             ends = chosen.pick(places)
             self.ranking.add(
@@ -248,8 +251,8 @@ class _Search:
             )
         attainable = self.penalties.attainable(chosen.totals, self.limits.longest(homes))
         goes = (attainable > self.ranking.bar[homes]) & (self.ranking.counts[homes] < self.width)
-        return (goes & ~last).nonzero().squeeze(1)
+        return (goes & ~last).nonzero()[0]
 
-    def _ranks(self, ends: Hypotheses) -> Tensor:
+    def _ranks(self, ends: Hypotheses) -> Floats:
         ranks = self.penalties.rank(ends.totals, self.length, ends.covered)
         return ranks if ends.progress is None else ranks - LACKING * ends.progress.lacking

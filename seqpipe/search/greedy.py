@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
+from seqpipe.search import arrays
+from seqpipe.search.arrays import Held, Ints
 from seqpipe.search.logits import Transform
 from seqpipe.search.state import Found, Net, S
 from seqpipe.search.stops import Limits
 from seqpipe.search.walk import collect, walk
 
 
-def choose_best(scores: Tensor, places: Tensor, step: int) -> Tensor:
-    return scores.argmax(dim=1)  # of equals the first
+def choose_best(scores: Held, places: Ints, step: int) -> Ints:
+    return arrays.of(scores).best(scores)
 
 
 def greedy(
@@ -21,7 +21,7 @@ def greedy(
     state: S,
     *,
     rows: int,
-    begin: int | Tensor,
+    begin: int | Ints,
     end: int,
     limits: Limits,
     transforms: Sequence[Transform] = (),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from seqpipe.errors import SettingError
-from seqpipe.search.state import CLOSED, Columns
+from seqpipe.search import arrays
+from seqpipe.search.arrays import CLOSED, Ints
+from seqpipe.search.state import Columns
 
 # So many columns often hold the mass asked for, and are found sooner than all are sorted.
 _FEW = (64, 1024)
@@ -18,12 +20,12 @@ _FEW = (64, 1024)
 
 class Transform(Protocol):
     """From the log-probabilities (R, V) that follow what was written so far (R, T) to others, none
-    of them above zero; gives a new tensor, and asks `columns` where a piece stands."""
+    of them above zero, which it leaves as they are; asks `columns` where a piece stands."""
 
     # Whether it looks at what was written, and may for that close any number of columns.
     looks_back: ClassVar[bool]
 
-    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor: ...
+    def __call__(self, scores: Any, so_far: Ints, columns: Columns) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Temperature:
         if not self.temperature > 0:
             raise SettingError("temperature", self.temperature, "a number above 0")
 
-    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+    def __call__(self, scores: Any, so_far: Ints, columns: Columns) -> Any:
         return scores / self.temperature
 
 
@@ -54,9 +56,10 @@ class TopK:
         if self.k < 1:
             raise SettingError("top_k", self.k, "a whole number from 1 on")
 
-    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
-        best = scores.topk(min(self.k, scores.shape[1]), dim=1).values
-        return scores.masked_fill(scores < best[:, -1:], CLOSED)
+    def __call__(self, scores: Any, so_far: Ints, columns: Columns) -> Any:
+        on = arrays.of(scores)
+        best, _ = on.highest(scores, min(self.k, scores.shape[1]))
+        return on.closed(scores, scores < best[:, -1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,8 @@ class TopP:
     def __post_init__(self) -> None:
         _check_share("top_p", self.p)
 
-    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
-        chances = scores.softmax(dim=1)
+    def __call__(self, scores: Any, so_far: Ints, columns: Columns) -> Any:
+        chances = arrays.of(scores).softmax(scores)
         return _with_mass(scores, chances, chances, self.p)
 
 
@@ -88,11 +91,14 @@ class Typical:
     def __post_init__(self) -> None:
         _check_share("typical", self.mass)
 
-    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
-        told = -scores.log_softmax(dim=1)
-        chances = (-told).exp()
-        entropy = (chances * told).masked_fill(chances == 0, 0).sum(dim=1, keepdim=True)
-        return _with_mass(scores, -(told - entropy).abs(), chances, self.mass)
+    def __call__(self, scores: Any, so_far: Ints, columns: Columns) -> Any:
+        on = arrays.of(scores)
+        told = -on.log_softmax(scores)
+        chances = on.exp(-told)
+        tells = on.copy(told)
+        tells[chances == 0] = 0
+        entropy = (chances * tells).sum(1)[:, None]
+        return _with_mass(scores, -abs(told - entropy), chances, self.mass)
 
 
 def _check_share(setting: str, value: float) -> None:
@@ -100,16 +106,16 @@ def _check_share(setting: str, value: float) -> None:
         raise SettingError(setting, value, "a number above 0, at most 1")
 
 
-def _with_mass(scores: Tensor, by: Tensor, chances: Tensor, mass: float) -> Tensor:
+def _with_mass(scores: Any, by: Any, chances: Any, mass: float) -> Any:
     """The highest `by` (R, V), down to the one that completes the mass."""
-    width = scores.shape[1]
+    on, width = arrays.of(scores), scores.shape[1]
     for count in (*(few for few in _FEW if few * 4 < width), width):
-        highest, order = by.topk(count, dim=1)
-        held = chances.gather(1, order).cumsum(dim=1)
+        highest, order = on.highest(by, count)
+        held = on.at(chances, order).cumsum(1)
         if count == width or bool((held[:, -1] >= mass).all()):
             break
-    last = (held < mass).sum(dim=1, keepdim=True).clamp(max=count - 1)
-    return scores.masked_fill(by < highest.gather(1, last), CLOSED)
+    last = (held < mass).sum(1)[:, None].clip(max=count - 1)
+    return on.closed(scores, by < on.at(highest, last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ class RepetitionPenalty:
         if not self.penalty > 0:
             raise SettingError("repetition_penalty", self.penalty, "a number above 0")
 
-    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+    def __call__(self, scores: Any, so_far: Ints, columns: Columns) -> Any:
         dearer = columns.value(scores, so_far) * self.penalty
         return columns.put(scores, so_far, dearer)
 
@@ -143,13 +149,13 @@ class NoRepeat:
         if self.n < 1:
             raise SettingError("no_repeat", self.n, "a whole number from 1 on")
 
-    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+    def __call__(self, scores: Any, so_far: Ints, columns: Columns) -> Any:
         if so_far.shape[1] < self.n:
             return scores
-        runs = so_far.unfold(1, self.n, 1)  # (R, T - n + 1, n)
+        runs = sliding_window_view(so_far, self.n, axis=1)  # (R, T - n + 1, n)
         last = so_far[:, so_far.shape[1] - self.n + 1 :]  # (R, n - 1)
-        same = (runs[:, :, :-1] == last[:, None]).all(dim=2)
-        return columns.close(scores, runs[:, :, -1].masked_fill(~same, -1))
+        same = (runs[:, :, :-1] == last[:, None]).all(axis=2)
+        return columns.close(scores, np.where(same, runs[:, :, -1], -1))
 
 
 class Forbidden:
@@ -162,16 +168,16 @@ class Forbidden:
             raise SettingError("forbidden", "", "words of one token or more")
         self._longest = max(map(len, words), default=1) - 1
         heads = [[-1] * (self._longest + 1 - len(word)) + [*word[:-1]] for word in words]
-        self._heads = torch.tensor(heads).view(len(words), self._longest)  # (W, L)
-        self._last = torch.tensor([word[-1] for word in words], dtype=torch.long)  # (W,)
+        self._heads = np.array(heads, np.int64).reshape(len(words), self._longest)  # (W, L)
+        self._last = np.array([word[-1] for word in words], np.int64)  # (W,)
 
-    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
-        heads, last = self._heads.to(so_far.device), self._last.to(so_far.device)
+    def __call__(self, scores: Any, so_far: Ints, columns: Columns) -> Any:
         tail = so_far[:, max(so_far.shape[1] - self._longest, 0) :]
         # what is too short for a word is filled up with what is no token of any
-        tail = torch.nn.functional.pad(tail, (self._longest - tail.shape[1], 0), value=-2)
-        there = ((heads == tail[:, None]) | (heads == -1)).all(dim=2)  # (R, W)
-        return columns.close(scores, torch.where(there, last, -1))
+        short = self._longest - tail.shape[1]
+        tail = np.pad(tail, ((0, 0), (short, 0)), constant_values=-2)
+        there = ((self._heads == tail[:, None]) | (self._heads == -1)).all(axis=2)  # (R, W)
+        return columns.close(scores, np.where(there, self._last, -1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +189,10 @@ class AtLeast:
     least: int
     end: int
 
-    def __call__(self, scores: Tensor, so_far: Tensor, columns: Columns) -> Tensor:
+    def __call__(self, scores: Any, so_far: Ints, columns: Columns) -> Any:
         if so_far.shape[1] >= self.least:
             return scores
-        return columns.close(scores, so_far.new_full((len(scores), 1), self.end))
+        return columns.close(scores, np.full((len(scores), 1), self.end))
 
 
 class Bend:
@@ -205,14 +211,14 @@ class Bend:
     def __bool__(self) -> bool:
         return bool(self._transforms)
 
-    def __call__(self, scores: Tensor, so_far: Tensor) -> Tensor:
+    def __call__(self, scores: Any, so_far: Ints) -> Any:
         bent = scores
         for transform in self._transforms:
             bent = transform(bent, so_far, self._columns)
         if not self.looks_back:
             return bent
-        stuck = (bent.amax(dim=1) == CLOSED).nonzero().squeeze(1)
+        (stuck,) = (~arrays.array((bent > CLOSED).any(1))).nonzero()
         if len(stuck):  # nothing is left to say but the end
-            bent = bent.clone()
+            bent = arrays.of(bent).copy(bent)
             bent[stuck, self._end] = scores[stuck, self._end]
         return bent

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from seqpipe.errors import SettingError
+from seqpipe.search.arrays import CLOSED, Bools, Floats, Ints
 from seqpipe.search.state import Found, found_of
 from seqpipe.search.trace import Trace
 
@@ -27,20 +27,20 @@ class Penalties:
             if value < 0:
                 raise SettingError(name, value, "a number from 0 on")
 
-    def rank(self, total: Tensor, length: int, covered: Tensor | None) -> Tensor:
+    def rank(self, total: Floats, length: int, covered: Floats | None) -> Floats:
         """From sums of log-probabilities (M,) of so many tokens, the end counted, and all the
         attention (M, S) that each place of the source has got."""
-        ranks: Tensor = total / ((5 + length) / 6) ** self.length
+        ranks: Floats = total / ((5 + length) / 6) ** self.length
         if not self.coverage or covered is None:
             return ranks
         # beyond a row its attention is zero throughout: such places need no cover
-        uncovered = covered.clamp(max=1).log().masked_fill(covered == 0, 0)
-        return ranks + self.coverage * uncovered.sum(dim=1)
+        uncovered = np.log(np.where(covered == 0, 1, covered.clip(max=1)))
+        return ranks + self.coverage * uncovered.sum(axis=1)
 
-    def attainable(self, total: Tensor, longest: int | Tensor) -> Tensor:
+    def attainable(self, total: Floats, longest: int | Ints) -> Floats:
         """No end of these (M,) can rank higher, if rows have so many tokens (M,) at most."""
-        highest: Tensor = total / ((5 + longest) / 6) ** self.length
-        return highest
+        highest = total / ((5 + longest) / 6) ** self.length
+        return highest.astype(total.dtype)  # rounded as ranks are, which may be equal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,47 +48,48 @@ class Ends:
     """Some choices (M,) of one step that are the last of their hypotheses."""
 
     step: int
-    homes: Tensor  # whose they are
-    slots: Tensor  # below the width of the beam, and different for those of one row
-    choices: Tensor  # where the trace has them
-    ranks: Tensor
-    scores: Tensor
-    ended: Tensor
+    homes: Ints  # whose they are
+    slots: Ints  # below the width of the beam, and different for those of one row
+    choices: Ints  # where the trace has them
+    ranks: Floats
+    scores: Floats
+    ended: Bools
 
 
 class Ranking:
     """All ends that rows (N,) have come to."""
 
-    def __init__(self, rows: int, *, beam: int, best: int, device: torch.device) -> None:
+    def __init__(self, rows: int, *, beam: int, best: int) -> None:
         self._beam = beam
         self._ends: list[Ends] = []
-        self._best = torch.full((rows, best), -torch.inf, device=device)
-        self.counts = torch.zeros(rows, dtype=torch.long, device=device)
+        self._best = np.full((rows, best), CLOSED)
+        self.counts = np.zeros(rows, np.int64)
 
     @property
-    def bar(self) -> Tensor:
+    def bar(self) -> Floats:
         """What an end must rank above to be among the best of its row: (N,)."""
-        return self._best[:, -1]
+        return self._best[:, 0]
 
     def add(self, ends: Ends) -> None:
         self._ends.append(ends)
-        fresh = self._best.new_full((len(self._best), self._beam), -torch.inf)
+        fresh = np.full((len(self._best), self._beam), CLOSED)
         fresh[ends.homes, ends.slots] = ends.ranks
-        both = torch.cat([self._best, fresh], dim=1)
-        self._best = both.topk(self._best.shape[1], dim=1).values
-        self.counts += torch.bincount(ends.homes, minlength=len(self.counts))
+        both = np.concatenate([self._best, fresh], axis=1)
+        both.sort(axis=1)
+        self._best = both[:, self._beam :]
+        self.counts += np.bincount(ends.homes, minlength=len(self.counts))
 
     def found(self, trace: Trace, end: int) -> list[list[Found]]:
         """The best of each row, best first, of equals the one that ended first."""
         parts = [
-            (e.homes, e.ranks, e.scores, e.ended, e.choices, torch.full_like(e.choices, e.step))
+            (e.homes, e.ranks, e.scores, e.ended, e.choices, np.full_like(e.choices, e.step))
             for e in self._ends
         ]
-        homes, ranks, scores, ended, choices, steps = map(torch.cat, zip(*parts, strict=True))
-        order = ranks.sort(descending=True, stable=True).indices
-        order = order[homes[order].sort(stable=True).indices]
+        homes, ranks, scores, ended, choices, steps = map(np.concatenate, zip(*parts, strict=True))
+        order = np.argsort(-ranks, kind="stable")
+        order = order[np.argsort(homes[order], kind="stable")]
         held = homes[order]
-        before = torch.arange(len(order), device=order.device) - torch.searchsorted(held, held)
+        before = np.arange(len(order)) - np.searchsorted(held, held)
         won = order[before < self._best.shape[1]]
         traced = trace.back(steps[won], choices[won], end)
         found = found_of(

@@ -11,20 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from seqpipe.errors import SettingError
-from seqpipe.search.state import CLOSED, Columns
-from seqpipe.search.top import top
+from seqpipe.search import arrays, on_numpy
+from seqpipe.search.arrays import CLOSED, Bools, Floats, Held, Ints
+from seqpipe.search.state import Columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
     """The words that rows (N,) must hold, padded."""
 
-    pieces: Tensor  # (N, P, L), -1 beyond a word
-    lengths: Tensor  # (N, P)
+    pieces: Ints  # (N, P, L), -1 beyond a word
+    lengths: Ints  # (N, P)
     columns: Columns
 
 
@@ -33,78 +32,81 @@ class Progress:
     """How far hypotheses (M,) have come with the words (P,) of their rows."""
 
     words: Words
-    homes: Tensor  # (M,) rows of the batch that began
-    met: Tensor  # (M, P)
-    word: Tensor  # (M,) the word that they are in the middle of, or -1
-    done: Tensor  # (M,) how many of its tokens they have
+    homes: Ints  # (M,) rows of the batch that began
+    met: Bools  # (M, P)
+    word: Ints  # (M,) the word that they are in the middle of, or -1
+    done: Ints  # (M,) how many of its tokens they have
 
-    def pick(self, places: Tensor) -> Progress:
+    def pick(self, places: Ints) -> Progress:
         return Progress(
             self.words, self.homes[places], self.met[places], self.word[places], self.done[places]
         )
 
     @property
-    def asked(self) -> Tensor:
+    def asked(self) -> Bools:
         """Which rows must hold any word: (N,)."""
-        return self.words.lengths.any(dim=1)
+        return self.words.lengths.any(axis=1)
 
     @property
-    def written(self) -> Tensor:
+    def written(self) -> Ints:
         """How many of the required tokens each has: (M,)."""
-        return (self.words.lengths[self.homes] * self.met).sum(dim=1) + self.done
+        written: Ints = (self.words.lengths[self.homes] * self.met).sum(axis=1) + self.done
+        return written
 
     @property
-    def lacking(self) -> Tensor:
+    def lacking(self) -> Ints:
         """And how many not."""
-        return self.words.lengths[self.homes].sum(dim=1) - self.written
+        lacking: Ints = self.words.lengths[self.homes].sum(axis=1) - self.written
+        return lacking
 
     @property
-    def following(self) -> Tensor:
+    def following(self) -> Ints:
         """The tokens that bring each further, each of them once: (M, P), or -1."""
         words = self.words.pieces[self.homes]  # (M, P, L)
-        every = torch.arange(words.shape[1], device=words.device)
-        within = self.word[:, None] == every
-        wanted = torch.where(self.word[:, None] < 0, ~self.met, within)
-        depth = self.done[:, None].expand_as(wanted)
-        following = words.gather(2, depth[:, :, None]).squeeze(2).masked_fill(~wanted, -1)
+        within = self.word[:, None] == np.arange(words.shape[1])
+        wanted = np.where(self.word[:, None] < 0, ~self.met, within)
+        depth = np.broadcast_to(self.done[:, None], wanted.shape)
+        following = np.take_along_axis(words, depth[:, :, None], axis=2)[:, :, 0]
+        following = np.where(wanted, following, -1)
         same = following[:, :, None] == following[:, None, :]
-        return following.masked_fill(same.tril(-1).any(dim=2), -1)
+        return np.where(np.tril(same, -1).any(axis=2), -1, following)
 
-    def advance(self, tokens: Tensor) -> Progress:
+    def advance(self, tokens: Ints) -> Progress:
         """Past these tokens (M,); a word that is broken off begins anew."""
         words, lengths = self.words.pieces[self.homes], self.words.lengths[self.homes]
-        place = torch.arange(len(tokens), device=tokens.device)
-        goes = words[place, self.word.clamp(min=0), self.done] == tokens
+        place = np.arange(len(tokens))
+        goes = words[place, self.word.clip(min=0), self.done] == tokens
         goes &= self.word >= 0
         starts = (words[:, :, 0] == tokens[:, None]) & ~self.met  # (M, P)
-        started = starts.int().argmax(dim=1).masked_fill(~starts.any(dim=1), -1)
-        word = torch.where(goes, self.word, started)
-        done = torch.where(goes, self.done + 1, (word >= 0).long())
-        full = (word >= 0) & (done == lengths[place, word.clamp(min=0)])
-        every = torch.arange(words.shape[1], device=words.device)
-        met = self.met | (full[:, None] & (word[:, None] == every))
-        word, done = word.masked_fill(full, -1), done.masked_fill(full, 0)
+        started = np.where(starts.any(axis=1), starts.argmax(axis=1), -1)
+        word = np.where(goes, self.word, started)
+        done = np.where(goes, self.done + 1, word >= 0)
+        full = (word >= 0) & (done == lengths[place, word.clip(min=0)])
+        met = self.met | (full[:, None] & (word[:, None] == np.arange(words.shape[1])))
+        word, done = np.where(full, -1, word), np.where(full, 0, done)
         return Progress(self.words, self.homes, met, word, done)
 
-    def banks(self, columns: Tensor) -> Tensor:
+    def banks(self, columns: Ints) -> Ints:
         """How many required tokens each would have after each candidate (M, C)."""
-        count, each = columns.shape
-        rows = torch.arange(count, device=columns.device).repeat_interleave(each)
-        tokens = self.words.columns.pieces(columns.flatten())
-        return self.pick(rows).advance(tokens).written.view(count, each)
+        rows = np.repeat(np.arange(len(columns)), columns.shape[1])
+        tokens = self.words.columns.pieces(columns.ravel())
+        return self.pick(rows).advance(tokens).written.reshape(columns.shape)
 
-    def without_end(self, scores: Tensor, end: int) -> Tensor:
+    def without_end(self, scores: Held, end: int) -> Held:
         """The scores (M, V), the end closed for those that lack a word."""
-        early = torch.where(self.lacking > 0, end, -1)[:, None]
-        return self.words.columns.close(scores, early)
+        early = np.where(self.lacking > 0, end, -1)[:, None]
+        without: Held = self.words.columns.close(scores, early)
+        return without
 
-    def joined(self, best: Tensor, columns: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def joined(self, best: Floats, columns: Ints, scores: Held) -> tuple[Floats, Ints]:
         """The best of the scores (M, V) and their columns (M, K), those that bring hypotheses
         further beside them."""
-        more = self.words.columns.of(self.following)  # (M, P)
-        there = (more[:, :, None] == columns[:, None, :]).any(dim=2)
-        found = scores.gather(1, more.clamp(min=0)).masked_fill(there | (more < 0), CLOSED)
-        return torch.cat([best, found], dim=1), torch.cat([columns, more.clamp(min=0)], dim=1)
+        on, more = arrays.of(scores), self.words.columns.of(self.following)  # (M, P)
+        there = (more[:, :, None] == columns[:, None, :]).any(axis=2)
+        found = on.array(on.at(scores, more.clip(min=0)))
+        found = np.where(there | (more < 0), np.float32(CLOSED), found)
+        best = np.concatenate([best, found], axis=1)
+        return best, np.concatenate([columns, more.clip(min=0)], axis=1)
 
 
 def before_all(
@@ -112,7 +114,6 @@ def before_all(
     columns: Columns,
     *,
     rows: int,
-    device: torch.device,
 ) -> Progress | None:
     """Where hypotheses begin whose rows must hold these words; None where nothing is required."""
     if words is None or not any(map(len, words)):
@@ -125,20 +126,19 @@ def before_all(
     for i, row in enumerate(words):
         for j, word in enumerate(row):
             padded[i, j, : len(word)] = word
-    pieces = torch.from_numpy(padded).to(device)
-    lengths = (pieces >= 0).sum(dim=2)
-    homes = torch.arange(rows, device=device)
-    none = torch.full_like(homes, -1)
-    return Progress(Words(pieces, lengths, columns), homes, lengths == 0, none, homes * 0)
+    lengths: Ints = (padded >= 0).sum(axis=2)
+    homes = np.arange(rows)
+    none = np.full_like(homes, -1)
+    return Progress(Words(padded, lengths, columns), homes, lengths == 0, none, homes * 0)
 
 
-def in_turn(scores: Tensor, banks: Tensor, most: int) -> Tensor:
+def in_turn(scores: Floats, banks: Ints, most: int) -> Ints:
     """The places (N, most) of the candidates (N, C) to go on with: the best of each bank in turn,
     the fullest bank first."""
-    _, order = top(scores, scores.shape[1])
-    banks, closed = banks.gather(1, order), scores.gather(1, order) == CLOSED
+    ordered, order = on_numpy.top(scores, scores.shape[1])
+    banks = np.take_along_axis(banks, order, axis=1)
     same = banks[:, :, None] == banks[:, None, :]
-    before = same.tril(-1).sum(dim=2)  # (N, C) better ones of the same bank
+    before = np.tril(same, -1).sum(axis=2)  # (N, C) better ones of the same bank
     turn = before * (1 + banks.max()) - banks
-    turn = turn.masked_fill(closed, torch.iinfo(turn.dtype).max)
-    return order.gather(1, turn.sort(dim=1, stable=True).indices[:, :most])
+    turn = np.where(ordered == CLOSED, np.iinfo(turn.dtype).max, turn)
+    return np.take_along_axis(order, turn.argsort(axis=1, kind="stable")[:, :most], axis=1)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from seqpipe.errors import SettingError
+from seqpipe.search import arrays
+from seqpipe.search.arrays import Floats, Held, Ints
 from seqpipe.search.logits import Transform
 from seqpipe.search.state import Found, Net, S
 from seqpipe.search.stops import Limits
@@ -18,61 +20,55 @@ class Draw:
     """A choice by chance: what a row draws at a step hangs on its seed and that step alone."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
-        self._seeds = _mixed(torch.tensor([_signed(seed) for seed in seeds], dtype=torch.long))
-        self._drawn = torch.zeros(0, len(seeds))
+        self._seeds = _mixed(np.array([seed % (1 << 64) for seed in seeds], np.uint64))
+        self._drawn = np.zeros((0, len(seeds)))
         self._first = 0
         self._numbers: list[float] = []
 
-    def __call__(self, scores: Tensor, places: Tensor, step: int) -> Tensor:
-        drawn = self._at(step, places.device).index_select(0, places)[:, None]
-        mass = scores.softmax(dim=1).cumsum(dim=1, dtype=torch.float64)  # (R, V)
-        # the first that reaches beyond, which no column without mass does
-        return torch.searchsorted(mass, drawn * mass[:, -1:], right=True)[:, 0]
+    def __call__(self, scores: Held, places: Ints, step: int) -> Ints:
+        return arrays.of(scores).drawn(scores, self._at(step)[places])
 
     def number(self, step: int) -> float:
         """What the only row draws at a step."""
         if not self._first <= step < self._first + len(self._numbers):
-            self._at(step, torch.device("cpu"))
+            self._at(step)
             self._numbers = self._drawn[:, 0].tolist()
         return self._numbers[step - self._first]
 
-    def _at(self, step: int, device: torch.device) -> Tensor:
+    def _at(self, step: int) -> Floats:
         """What all rows (N,) draw at a step; of several steps at once, as that costs no more."""
         if not self._first <= step < self._first + len(self._drawn):
-            steps = [_signed((step + i + 1) * _STEP) for i in range(_AT_ONCE)]
+            steps = [(step + i + 1) * _STEP % (1 << 64) for i in range(_AT_ONCE)]
             self._first = step
-            self._drawn = _chance(self._seeds + torch.tensor(steps)[:, None]).to(device)
-        return self._drawn[step - self._first]
+            self._drawn = _chance(self._seeds + np.array(steps, np.uint64)[:, None])
+        row: Floats = self._drawn[step - self._first]
+        return row
 
 
 _AT_ONCE = 64
 
-
-def _signed(number: int) -> int:
-    """The same 64 bits as torch counts them."""
-    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
-
-
 # The golden ratio, and the factors of SplitMix64 (Steele et al. 2014).
 _STEP = 0x9E3779B97F4A7C15
-_FACTORS = ((30, _signed(0xBF58476D1CE4E5B9)), (27, _signed(0x94D049BB133111EB)))
+_FACTORS = ((30, np.uint64(0xBF58476D1CE4E5B9)), (27, np.uint64(0x94D049BB133111EB)))
+
+Bits = NDArray[np.uint64]
 
 
-def _chance(counters: Tensor) -> Tensor:
+def _chance(counters: Bits) -> Floats:
     """Numbers in [0, 1), float64, the same on every machine."""
     # 48 bits are fine enough, and so far below one that no product rounds up to the whole mass
-    return _shifted(_mixed(counters), 16).double() * 2.0**-48
+    return _shifted(_mixed(counters), 16).astype(np.float64) * 2.0**-48
 
 
-def _mixed(bits: Tensor) -> Tensor:
+def _mixed(bits: Bits) -> Bits:
     for places, factor in _FACTORS:
         bits = (bits ^ _shifted(bits, places)) * factor
     return bits ^ _shifted(bits, 31)
 
 
-def _shifted(bits: Tensor, places: int) -> Tensor:
-    """To the right, zeros coming in from the left."""
-    return (bits >> places) & ((1 << (64 - places)) - 1)
+def _shifted(bits: Bits, places: int) -> Bits:
+    """To the right."""
+    return bits >> np.uint64(places)
 
 
 def sample(
@@ -81,7 +77,7 @@ def sample(
     *,
     rows: int,
     seeds: Sequence[int],
-    begin: int | Tensor,
+    begin: int | Ints,
     end: int,
     limits: Limits,
     transforms: Sequence[Transform] = (),

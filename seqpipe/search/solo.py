@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from seqpipe.search import on_numpy
 from seqpipe.search.logits import Bend, Temperature, Transform
 from seqpipe.search.sampling import Draw
 from seqpipe.search.state import Columns
@@ -30,7 +30,7 @@ def solo(
     where there is none; `step` gives the scores (V,) of what follows a token."""
     choose = _best if seed is None else _Drawn(seed)
     bend = _bending(transforms, least=limits.least, end=end)
-    most = int(limits.longest(torch.zeros(1, dtype=torch.long)))
+    most = int(limits.longest(np.zeros(1, np.int64)))
     written: list[int] = []
     token = begin
     for at in count():
@@ -73,9 +73,8 @@ def _bending(
     bend = Bend(transforms, Columns(None), least=least, end=end)
 
     def bent(scores: Scores, written: list[int]) -> Scores:
-        given = torch.from_numpy(scores)[None].log_softmax(dim=1)
-        so_far = torch.tensor([written if bend.looks_back else []], dtype=torch.long)
-        found: Scores = bend(given, so_far)[0].numpy()
+        so_far = np.array([written if bend.looks_back else []], np.int64)
+        found: Scores = bend(on_numpy.log_softmax(scores[None]), so_far)[0]
         return found
 
     return bent

@@ -7,27 +7,24 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from seqpipe.errors import SettingError
+from seqpipe.search import arrays
+from seqpipe.search.arrays import CLOSED, Bools, Floats, Held, Ints
 
 S = TypeVar("S", bound="State")
-
-# The score of what may not be said.
-CLOSED = -torch.inf
 
 
 class State(Protocol):
     """What a net keeps of each row between two steps; never changed in place."""
 
     @property
-    def pieces(self) -> Tensor | None:
+    def pieces(self) -> Ints | None:
         """(V,) the piece that each column of the scores stands for, ascending, the same for all
         rows and steps; None: all pieces have their column."""
 
-    def pick(self: S, rows: Tensor) -> S:
+    def pick(self: S, rows: Ints) -> S:
         """The places (R',) of the rows to go on with, in any order and as often as they occur:
         finished rows leave, those of a beam fork."""
 
@@ -36,14 +33,14 @@ class State(Protocol):
 class Step(Generic[S]):
     """What a net answers to one token a row."""
 
-    scores: Tensor  # (R, V) before softmax
+    scores: Held  # (R, V) log-probabilities, 32 bits
     state: S
-    attention: Tensor | None = None  # (R, S), zero beyond a row; S may shrink as rows leave
+    attention: Held | None = None  # (R, S), zero beyond a row; S may shrink as rows leave
 
 
 class Net(Protocol[S]):
-    def step(self, tokens: Tensor, state: S) -> Step[S]:
-        """Scores of what follows these tokens (R,)."""
+    def step(self, tokens: Ints, state: S) -> Step[S]:
+        """What follows these tokens (R,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,37 +61,35 @@ class Found:
 class Columns:
     """Where each piece stands in the scores."""
 
-    def __init__(self, pieces: Tensor | None) -> None:
+    def __init__(self, pieces: Ints | None) -> None:
         self._pieces = pieces
 
-    def pieces(self, columns: Tensor) -> Tensor:
+    def pieces(self, columns: Ints) -> Ints:
         return columns if self._pieces is None else self._pieces[columns]
 
-    def of(self, pieces: Tensor) -> Tensor:
+    def of(self, pieces: Ints) -> Ints:
         """-1 for a piece that has none."""
         if self._pieces is None:
             return pieces
-        at = torch.searchsorted(self._pieces, pieces.contiguous()).clamp(max=len(self._pieces) - 1)
-        return at.masked_fill(self._pieces[at] != pieces, -1)
+        at = np.searchsorted(self._pieces, pieces).clip(max=len(self._pieces) - 1)
+        return np.where(self._pieces[at] == pieces, at, -1)
 
     def end(self, piece: int) -> int:
         """The column of what ends a row, without which nothing can be written."""
         self.must_have([piece], "end")
         return piece if self._pieces is None else self._pieces.tolist().index(piece)
 
-    def value(self, scores: Tensor, pieces: Tensor) -> Tensor:
+    def value(self, scores: Held, pieces: Ints) -> Any:
         """The scores (R, N) of these pieces (R, N); of one without a column, any."""
-        return scores.gather(1, self.of(pieces).clamp(min=0))
+        return arrays.of(scores).at(scores, self.of(pieces).clip(min=0))
 
-    def put(self, scores: Tensor, pieces: Tensor, values: Tensor) -> Tensor:
+    def put(self, scores: Held, pieces: Ints, values: Any) -> Any:
         """The scores (R, V) with others (R, N) for these pieces (R, N), -1 for none."""
-        columns, width = self.of(pieces), scores.shape[1]
-        wider = nn.functional.pad(scores, (0, 1))  # a column more takes what has no place
-        return wider.scatter_(1, columns.masked_fill(columns < 0, width), values)[:, :width]
+        return arrays.of(scores).put(scores, self.of(pieces), values)
 
-    def close(self, scores: Tensor, pieces: Tensor) -> Tensor:
+    def close(self, scores: Held, pieces: Ints) -> Any:
         """The scores (R, V) without these pieces (R, N), -1 for none."""
-        return self.put(scores, pieces, scores.new_full(pieces.shape, CLOSED))
+        return self.put(scores, pieces, CLOSED)
 
     def must_have(self, pieces: Sequence[int], setting: str) -> None:
         """A piece that cannot be said cannot be asked for."""
@@ -105,19 +100,19 @@ class Columns:
 
 
 def found_of(
-    tokens: Tensor,
+    tokens: Ints,
     end: int,
     *,
-    each: Tensor,
-    scores: Tensor,
-    ended: Tensor,
-    attention: Tensor | None,
-    ranks: Tensor | None = None,
+    each: Floats,
+    scores: Floats,
+    ended: Bools,
+    attention: Floats | None,
+    ranks: Floats | None = None,
 ) -> list[Found]:
     """From what rows wrote (N, T), filled up with the end, the log-probability of each piece of it
     (N, T), and what else is known of each row (N,)."""
-    lengths = (tokens != end).sum(dim=1).tolist()
-    looked = [None] * len(lengths) if attention is None else attention.float().cpu().numpy()
+    lengths = (tokens != end).sum(axis=1).tolist()
+    looked = [None] * len(lengths) if attention is None else attention
     ranked = scores if ranks is None else ranks
     return [
         Found(row[:length], score, by_net, None if at is None else at[:length], rank, own[:length])
@@ -138,12 +133,7 @@ class Prefix:
     """The tokens that rows must begin with."""
 
     def __init__(
-        self,
-        prefix: Sequence[Sequence[int]] | None,
-        columns: Columns,
-        *,
-        rows: int,
-        device: torch.device,
+        self, prefix: Sequence[Sequence[int]] | None, columns: Columns, *, rows: int
     ) -> None:
         prefix = prefix or [()] * rows
         if len(prefix) != rows:
@@ -154,9 +144,9 @@ class Prefix:
         padded = np.full((rows, self.longest), -1, np.int64)
         for i, row in enumerate(prefix):
             padded[i, : len(row)] = row
-        self._columns = columns.of(torch.from_numpy(padded).to(device))  # (N, L)
+        self._columns = columns.of(padded)  # (N, L)
 
-    def at(self, places: Tensor, step: int) -> Tensor:
+    def at(self, places: Ints, step: int) -> Ints:
         """The column that each of these rows (R,) must take at a step below `longest`, or -1."""
         return self._columns[places, step]
 
@@ -164,29 +154,29 @@ class Prefix:
 class History:
     """What rows have written so far, for transforms and stops that look back."""
 
-    def __init__(self, rows: int, device: torch.device, *, kept: bool) -> None:
-        self._held = torch.zeros(rows, 16, dtype=torch.long, device=device)
+    def __init__(self, rows: int, *, kept: bool) -> None:
+        self._held = np.zeros((rows, 16), np.int64)
         self._length = 0
         self._kept = kept
 
     @property
-    def so_far(self) -> Tensor:
+    def so_far(self) -> Ints:
         """(R, T); nothing where nobody looks back."""
         return self._held[:, : self._length]
 
-    def add(self, tokens: Tensor) -> None:
+    def add(self, tokens: Ints) -> None:
         if not self._kept:
             return
         if self._length == self._held.shape[1]:
-            self._held = torch.cat([self._held, torch.zeros_like(self._held)], dim=1)
+            self._held = np.concatenate([self._held, np.zeros_like(self._held)], axis=1)
         self._held[:, self._length] = tokens
         self._length += 1
 
-    def pick(self, rows: Tensor) -> None:
+    def pick(self, rows: Ints) -> None:
         if self._kept:
             self._held = self._held[rows]
 
 
-def first_tokens(begin: int | Tensor, rows: int) -> Tensor:
-    """(R,) on the device of what was given."""
-    return begin if isinstance(begin, Tensor) else torch.full((rows,), begin)
+def first_tokens(begin: int | Ints, rows: int) -> Ints:
+    """(R,)"""
+    return np.full(rows, begin, np.int64) if isinstance(begin, int) else begin

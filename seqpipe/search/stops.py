@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from seqpipe.errors import SettingError
+from seqpipe.search.arrays import Bools, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def stop_after(sequences: Sequence[Sequence[int]]) -> StopAt:
 class Limits:
     """How many tokens a row may and must have, the end not counted, a prefix counted."""
 
-    most: int | Tensor  # (N,)
+    most: int | Ints  # (N,)
     least: int = 0
     stop: StopAt | None = None
 
@@ -40,33 +40,31 @@ class Limits:
         if lowest < 1:
             raise SettingError("most", lowest, "a number of tokens from 1 on")
 
-    def longest(self, places: Tensor) -> int | Tensor:
+    def longest(self, places: Ints) -> int | Ints:
         """How many tokens these rows (R,) may have."""
-        return self.most if isinstance(self.most, int) else self.most.to(places.device)[places]
+        return self.most if isinstance(self.most, int) else self.most[places]
 
     def reached(
         self,
-        places: Tensor,
-        so_far: Tensor,
+        places: Ints,
+        so_far: Ints,
         length: int,
         prefix: Sequence[int],
-        ended: Tensor,
-    ) -> Tensor:
+        ended: Bools,
+    ) -> Bools:
         """Which of these rows (R,), of so many tokens now, go no further, besides those that have
         ended (R,); so_far (R, T), and the lengths of all rows' prefixes."""
         longest = self.longest(places)
-        if isinstance(longest, Tensor):
+        if not isinstance(longest, int):
             ended = ended | (longest <= length)
         elif longest <= length:
-            return torch.ones_like(ended)
+            return np.ones_like(ended)
         stop = self.stop
         return ended if stop is None else ended | self._stopped(stop, places, so_far, prefix)
 
-    def _stopped(
-        self, stop: StopAt, places: Tensor, so_far: Tensor, prefix: Sequence[int]
-    ) -> Tensor:
+    def _stopped(self, stop: StopAt, places: Ints, so_far: Ints, prefix: Sequence[int]) -> Bools:
         length = so_far.shape[1]
         tails = so_far[:, max(length - stop.reach, 0) :].tolist()
         own = [length - prefix[place] for place in places.tolist()]
         answers = [n > 0 and stop.reached(t[-n:]) for t, n in zip(tails, own, strict=True)]
-        return torch.tensor(answers, dtype=torch.bool, device=places.device)
+        return np.array(answers, np.bool_)

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+
+from seqpipe.search import arrays
+from seqpipe.search.arrays import Floats, Held, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Choices:
-    parents: Tensor  # (M,) the rows of the step that were gone on with
-    tokens: Tensor  # (M,) what they were given
-    scores: Tensor  # (M,) the net's own log-probability of that
-    attention: Tensor | None  # (R, S) of the rows
-    kept: Tensor  # (R',) the choices that are the rows of the next step
+    parents: Ints  # (M,) the rows of the step that were gone on with
+    tokens: Ints  # (M,) what they were given
+    scores: Floats  # (M,) the net's own log-probability of that
+    attention: Held | None  # (R, S) of the rows
+    kept: Ints  # (R',) the choices that are the rows of the next step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traced:
     """What some hypotheses have written."""
 
-    tokens: Tensor  # (W, T), filled up with the end
-    scores: Tensor  # (W, T) the net's own log-probability of each
-    attention: Tensor | None  # (W, T, S)
+    tokens: Ints  # (W, T), filled up with the end
+    scores: Floats  # (W, T) the net's own log-probability of each
+    attention: Floats | None  # (W, T, S)
 
 
 class Trace:
@@ -34,25 +36,25 @@ class Trace:
 
     def add(
         self,
-        parents: Tensor,
-        tokens: Tensor,
-        scores: Tensor,
-        attention: Tensor | None,
-        kept: Tensor,
+        parents: Ints,
+        tokens: Ints,
+        scores: Floats,
+        attention: Held | None,
+        kept: Ints,
     ) -> None:
         self._steps.append(_Choices(parents, tokens, scores, attention, kept))
 
-    def back(self, steps: Tensor, choices: Tensor, end: int) -> Traced:
+    def back(self, steps: Ints, choices: Ints, end: int) -> Traced:
         """Of those that were chosen last at these steps (W,), in these places (W,)."""
         length = int(steps.max()) + 1
-        tokens = torch.full((len(steps), length), end, device=steps.device)
-        scores = torch.zeros(tokens.shape, dtype=torch.float64, device=steps.device)
+        tokens = np.full((len(steps), length), end)
+        scores = np.zeros(tokens.shape)
         first = self._steps[0].attention  # the widest of all
-        looked = None if first is None else first.new_zeros(*tokens.shape, first.shape[1])
-        at = torch.zeros_like(choices)  # where each stands among the rows of the step after
+        looked = None if first is None else np.zeros((*tokens.shape, first.shape[1]), np.float32)
+        at = np.zeros_like(choices)  # where each stands among the rows of the step after
         for i in range(length - 1, -1, -1):
             step = self._steps[i]
-            there = (steps >= i).nonzero().squeeze(1)
+            (there,) = (steps >= i).nonzero()
             picked = choices[there]
             going = steps[there] > i
             picked[going] = step.kept[at[there[going]]]
@@ -60,5 +62,6 @@ class Trace:
             scores[there, i] = step.scores[picked]
             at[there] = step.parents[picked]
             if looked is not None and step.attention is not None:
-                looked[there, i, : step.attention.shape[1]] = step.attention[at[there]]
+                seen = arrays.array(step.attention[at[there]])
+                looked[there, i, : seen.shape[1]] = seen
         return Traced(tokens, scores, looked)

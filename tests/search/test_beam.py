@@ -14,10 +14,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from writers import BEGIN, END, Carried, Table, Writer, forced_score, make_writer, no_lines
+from writers import (
+    BEGIN,
+    END,
+    Carried,
+    Table,
+    Writer,
+    forced_score,
+    make_writer,
+    no_lines,
+)
 
 from seqpipe.errors import SettingError
 from seqpipe.nets.cells import Cell
+from seqpipe.search.arrays import array
 from seqpipe.search.beam import beam
 from seqpipe.search.greedy import greedy
 from seqpipe.search.logits import Forbidden, NoRepeat, RepetitionPenalty, Transform
@@ -155,18 +165,18 @@ def every_line(net: Writer, state: Carried, most: int) -> list[tuple[list[int], 
     """All that a row could write, with the score and with all attention, that of the end too."""
     lines: list[list[int]] = [[]]
     scores, covered = torch.zeros(1), torch.zeros(1, state.memory.shape[1])
-    tokens, found = torch.tensor([BEGIN]), []
+    tokens, found = np.array([BEGIN]), []
     others = [piece for piece in range(net.output.out_features) if piece != END]
     for _ in range(most):
         step = net.step(tokens, state)
         assert step.attention is not None
-        given, covered = step.scores.log_softmax(dim=1), covered + step.attention
+        given, covered = torch.as_tensor(step.scores), covered + torch.as_tensor(step.attention)
         ends = (scores + given[:, END]).tolist()
         found += list(zip(lines, ends, covered, strict=True))
         lines = [[*line, piece] for line in lines for piece in others]
         rows = torch.arange(len(scores)).repeat_interleave(len(others))
         scores, covered = (scores[:, None] + given[:, others]).flatten(), covered[rows]
-        tokens, state = torch.tensor([line[-1] for line in lines]), step.state.pick(rows)
+        tokens, state = np.array([line[-1] for line in lines]), step.state.pick(rows.numpy())
     return [*found, *zip(lines, scores.tolist(), covered, strict=True)]
 
 
@@ -175,9 +185,9 @@ def looked_at(net: Writer, state: Carried, tokens: Sequence[int]) -> np.ndarray[
     """The attention of a row when the net is led along these tokens, and to the end."""
     lines = []
     for token in [BEGIN, *tokens]:
-        step = net.step(torch.tensor([token]), state)
+        step = net.step(np.array([token]), state)
         assert step.attention is not None
-        lines.append(step.attention[0].numpy())
+        lines.append(array(step.attention)[0])
         state = step.state
     return np.stack(lines)
 
@@ -218,7 +228,7 @@ def test_score_and_attention_are_what_the_net_gives_when_led_along(
     whole = net.begin([5, 2, 3], seed=seed)
     results = run(net, whole, rows=3, beam=width, nbest=2, transforms=transforms)
     for row, found in enumerate(results):
-        state = whole.pick(torch.tensor([row]))
+        state = whole.pick(np.array([row]))
         for one in found:
             assert one.score == pytest.approx(forced_score(net, state, one), abs=1e-4)
             looked = looked_at(net, state, one.tokens)[: len(one.tokens)]
@@ -248,7 +258,7 @@ def test_a_batch_equals_its_rows_one_by_one(
 ) -> None:
     net = make_writer(cell, seed=seed)
     whole = net.begin([5, 1, 3, 7], seed=seed)
-    most, prefix = torch.tensor([8, 4, 6, 9]), [[], [6], [], [8, 4]]
+    most, prefix = np.array([8, 4, 6, 9]), [[], [6], [], [8, 4]]
     words = [[[6, 5]], [], [[8], [9]], [[10]]] if required else [[]] * 4
     shared: Any = {
         "beam": width,
@@ -261,7 +271,7 @@ def test_a_batch_equals_its_rows_one_by_one(
     for row, found in enumerate(together):
         alone = run(
             net,
-            whole.pick(torch.tensor([row])),
+            whole.pick(np.array([row])),
             limits=Limits(most[row : row + 1]),
             prefix=[prefix[row]],
             required=[words[row]],
@@ -375,5 +385,5 @@ def test_a_shortlist_is_all_that_is_written(cell: Cell, seed: int, width: int) -
     for row, (one, *_) in enumerate(results):
         assert set(one.tokens) <= pieces and one.tokens[: len(prefix[row])] == prefix[row]
         assert all(present(word, one.tokens) for word in words[row])
-        state = whole.pick(torch.tensor([row]))
+        state = whole.pick(np.array([row]))
         assert one.score == pytest.approx(forced_score(net, state, one), abs=1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from writers import BEGIN, END, Table, forced_score, make_writer, no_lines
@@ -38,7 +39,7 @@ def test_of_equals_the_lowest_piece_is_taken() -> None:
 
 def test_a_limit_a_row() -> None:
     table = Table(lambda line: [0, 0, 0, 0.2, 0.6, 0.2])
-    limits = Limits(torch.tensor([3, 1, 2]))
+    limits = Limits(np.array([3, 1, 2]))
     found = greedy(table, no_lines(3), rows=3, begin=BEGIN, end=END, limits=limits)
     assert [len(row.tokens) for row in found] == [3, 1, 2]
     assert table.asked == [3, 2, 1]
@@ -72,10 +73,10 @@ def test_a_stop_cuts_a_row_but_not_in_its_prefix() -> None:
 
 def test_a_beginning_of_its_own_for_each_row() -> None:
     net = make_writer()
-    begin = torch.tensor([4, 5, 6])
+    begin = np.array([4, 5, 6])
     together = greedy(net, net.begin([3] * 3), rows=3, begin=begin, end=END, limits=Limits(5))
     for row, token in enumerate([4, 5, 6]):
-        state = net.begin([3] * 3).pick(torch.tensor([row]))
+        state = net.begin([3] * 3).pick(np.array([row]))
         (alone,) = greedy(net, state, rows=1, begin=token, end=END, limits=Limits(5))
         assert alone.tokens == together[row].tokens
 
@@ -92,7 +93,7 @@ def test_a_batch_equals_its_rows_one_by_one(cell: Cell) -> None:
     together = greedy(net, whole, rows=6, begin=BEGIN, end=END, limits=Limits(12))
     assert len({len(found.tokens) for found in together}) > 1
     for row, found in enumerate(together):
-        state = whole.pick(torch.tensor([row]))
+        state = whole.pick(np.array([row]))
         (alone,) = greedy(net, state, rows=1, begin=BEGIN, end=END, limits=Limits(12))
         assert (alone.tokens, alone.ended) == (found.tokens, found.ended)
         assert alone.score == pytest.approx(found.score, abs=1e-5)
@@ -111,7 +112,7 @@ def test_the_score_is_what_the_net_gives_when_led_along(cell: Cell, pieces: list
         greedy(net, whole, rows=4, begin=BEGIN, end=END, limits=Limits(12))
     ):
         assert set(found.tokens) <= set(pieces or range(12))
-        state = whole.pick(torch.tensor([row]))
+        state = whole.pick(np.array([row]))
         assert found.score == pytest.approx(forced_score(net, state, found), abs=1e-4)
 
 
@@ -135,4 +136,4 @@ def test_what_cannot_be_said_cannot_be_asked_for(
 
 def test_a_limit_below_one_is_refused() -> None:
     with pytest.raises(SettingError, match="most = 0"):
-        Limits(torch.tensor([2, 0]))
+        Limits(np.array([2, 0]))

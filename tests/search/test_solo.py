@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from writers import make_writer
 
+from seqpipe.search.arrays import array
 from seqpipe.search.greedy import greedy
 from seqpipe.search.logits import (
     NoRepeat,
@@ -36,11 +36,10 @@ class Stepping:
         self.net = make_writer("lstm", pieces=12, seed=seed)
         self.state: Any = self.net.begin([3])
 
-    @torch.inference_mode()
     def __call__(self, token: int) -> Scores:
-        step = self.net.step(torch.tensor([token]), self.state)
+        step = self.net.step(np.array([token]), self.state)
         self.state = step.state
-        return step.scores[0].numpy().copy()
+        return array(step.scores)[0].copy()
 
 
 def both(
