@@ -18,13 +18,14 @@ _FILE = re.compile(rf"/{NAME}/resolve/{COMMIT}/(?P<file>.+)")
 
 
 class StandIn(ThreadingHTTPServer):
-    """What was asked for stands in `asked`, what was sent in `sent`."""
+    """What was asked for stands in `asked`, what was sent in `sent`, what went away in `gone`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
         self.folder = folder
         self.asked: list[str] = []
         self.sent: list[str] = []
+        self.gone: list[str] = []
 
     @property
     def url(self) -> str:
@@ -97,7 +98,8 @@ class _Answers(BaseHTTPRequestHandler):
             self.tell({"files": [{"path": f["path"], **plain} for f in json.loads(body)["files"]]})
         elif "/commit/" in path:
             lines = [json.loads(line) for line in body.splitlines()]
-            self.server.sent += [line["value"]["path"] for line in lines if line["key"] == "file"]
+            for key, told in {"file": self.server.sent, "deletedFile": self.server.gone}.items():
+                told += [line["value"]["path"] for line in lines if line["key"] == key]
             url = f"{self.server.url}/{NAME}/commit/{COMMIT}"
             self.tell({"commitOid": COMMIT, "commitUrl": url, "success": True})
         else:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seqpipe.hub.places import is_place
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
@@ -35,9 +37,8 @@ def corpus_of(config: Mapping[str, Any], part: str) -> Corpus | None:
     name, _, subset = path.partition(":")
     if name == "bundled":
         return Corpus(subset, None, None, block.get("split"), None, _columns(block))
-    local = Path(name).expanduser()
-    if local.exists() or local.suffix or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        return Corpus(local.name, None, None, block.get("split"), None, _columns(block))
+    if is_place(name):
+        return Corpus(Path(name).name, None, None, block.get("split"), None, _columns(block))
     return Corpus(
         name, name, subset or None, block.get("split"), block.get("revision"), _columns(block)
     )

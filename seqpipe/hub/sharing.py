@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from glob import escape
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 import srsly
@@ -15,6 +16,7 @@ from spacy.util import load_config
 from seqpipe.errors import OutputRefused, PushRefused, RepositoryRefused, SettingError, reason_of
 from seqpipe.files import written_folder
 from seqpipe.hub.card import card_of
+from seqpipe.hub.places import hide_places
 from seqpipe.pipelines import load_pipeline, pipeline_folder
 from seqpipe.repositories import Repository, code_in, fetched
 
@@ -48,12 +50,16 @@ def from_pretrained(
 
 
 def save_pretrained(nlp: Language, folder: str | Path, *, license: str | None = None) -> Path:
-    """Saves a pipeline together with its card; an earlier one in the same place is replaced."""
+    """Saves a pipeline together with its card; an earlier one in the same place is replaced.
+
+    Config and meta keep the names of the data that it has learned from, and not where they lay.
+    """
     folder = Path(folder).expanduser()
     if folder.exists() and not (folder.is_dir() and _replaceable(folder)):
         raise OutputRefused(folder, "it holds something else than a pipeline")
     with written_folder(folder) as beside:
         nlp.to_disk(beside)
+        hide_places(beside)
         _write_card(beside, repository=str(folder), license=license)
     return folder
 
@@ -83,8 +89,9 @@ def push_to_hub(
 ) -> Pushed:
     """Uploads a pipeline, or a folder of one, with a card unless it has one.
 
-    The repository is made where there is none, and so is the branch that `revision` names. With
-    `dry_run` the hub is not asked.
+    The repository is made where there is none, and so is the branch that `revision` names. Stages
+    of an earlier pipeline go from there, all else stays. Of places on a disk that config and meta
+    name only the last parts are sent. With `dry_run` the hub is not asked.
     """
     _check_name(repository)
     with TemporaryDirectory(prefix="seqpipe-push-") as place:
@@ -94,6 +101,7 @@ def push_to_hub(
         else:
             unseen = shutil.ignore_patterns(".*", "__pycache__")
             shutil.copytree(pipeline_folder(str(model)), folder, ignore=unseen)
+        hide_places(folder)
         if not (folder / CARD).is_file():
             _write_card(folder, repository=repository, license=license)
         files = {
@@ -123,10 +131,19 @@ def _upload(folder: Path, pushed: Pushed, *, message: str | None, token: str | N
             folder_path=folder,
             revision=pushed.revision,
             commit_message=message or "A pipeline of seqpipe",
+            delete_patterns=_earlier(api.list_repo_files(name, revision=pushed.revision)),
         )
     except Exception as error:  # its client fails in as many ways as what it is made of
         raise PushRefused(name, _reason(error)) from error
     return str(commit.commit_url)
+
+
+def _earlier(files: Sequence[str]) -> list[str]:
+    """What an earlier pipeline consists of: such files go unless they are sent once more."""
+    if not {"config.cfg", "meta.json"} <= {*files}:
+        return []
+    stages = {PurePosixPath(file).parent.as_posix() for file in files if file.endswith("/cfg")}
+    return ["tokenizer", *(f"{escape(one)}/*" for one in sorted({"tokenizer", "vocab"} | stages))]
 
 
 def _reason(error: Exception) -> str:

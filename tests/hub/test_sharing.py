@@ -24,10 +24,12 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import filter_repo_objects
 from small import make_nlp
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import registry
+from thinc.api import Config
 
 import seqpipe as public
 from seqpipe.errors import (
@@ -138,16 +140,28 @@ class Hub:
         def create_branch(name: str, *, branch: str, exist_ok: bool) -> None:
             self.repositories[name].setdefault(branch, {})
 
+        def list_repo_files(name: str, *, revision: str | None) -> list[str]:
+            return sorted(self.repositories[name][revision or "main"])
+
         def upload_folder(
-            *, repo_id: str, folder_path: Path, revision: str | None, commit_message: str
+            *,
+            repo_id: str,
+            folder_path: Path,
+            revision: str | None,
+            commit_message: str,
+            delete_patterns: list[str],
         ) -> SimpleNamespace:
-            self.repositories[repo_id][revision or "main"] |= files_in(folder_path)
+            there = self.repositories[repo_id][revision or "main"]
+            for name in list(filter_repo_objects(there, allow_patterns=delete_patterns)):
+                del there[name]
+            there |= files_in(folder_path)
             return SimpleNamespace(commit_url=f"https://hub/{repo_id}: {commit_message}")
 
         return SimpleNamespace(
             model_info=model_info,
             create_repo=create_repo,
             create_branch=create_branch,
+            list_repo_files=list_repo_files,
             upload_folder=upload_folder,
         )
 
@@ -348,6 +362,21 @@ def test_what_is_there_stays_unless_it_is_replaced(hub: Hub, saved: Path) -> Non
     assert there["LICENSE"] == b"MIT" and there["config.cfg"] != b"old"
 
 
+def test_stages_that_went_away_go_from_there_too(hub: Hub, saved: Path) -> None:
+    earlier = {"old[s]/cfg": b"", "old[s]/net/weights": b"", "tokenizer/model": b""}
+    own = {"LICENSE": b"", "olds/notes.md": b"", "other/model.safetensors": b""}
+    hub.put("ann/stars", {**files_in(saved), **earlier, **own, "sentiment/lexicon.txt": b""})
+    public.push_to_hub(saved, "ann/stars", token=SECRET)
+    assert hub.repositories["ann/stars"]["main"] == {**files_in(saved), **own}
+
+
+def test_nothing_goes_where_there_was_no_pipeline(hub: Hub, saved: Path) -> None:
+    own = {"tokenizer/vocab.json": b"", "net/cfg": b"", "config.cfg": b""}
+    hub.put("ann/stars", own)
+    public.push_to_hub(saved, "ann/stars", token=SECRET)
+    assert {*own} <= {*hub.repositories["ann/stars"]["main"]}
+
+
 def test_a_card_of_ones_own_is_kept(hub: Hub, saved: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(saved, tmp_path / "own")
     (folder / "README.md").write_text("My own words.")
@@ -374,6 +403,36 @@ def test_a_saved_pipeline_replaces_an_earlier_one_and_nothing_else(tmp_path: Pat
     (tmp_path / "precious").write_text("")
     with pytest.raises(OutputRefused, match="something else than a pipeline"):
         public.save_pretrained(nlp, tmp_path)
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["pipeline", "folder"])
+def test_nobody_reads_where_data_lay(trained: bool, hub: Hub, saved: Path, tmp_path: Path) -> None:
+    nlp = load_pipeline(saved)
+    nlp.config["paths"]["train"] = "/home/ann/secret plans/rows.jsonl"
+    nlp.config["initialize"]["components"]["sentiment"] = {"tokenizer": "~/secret/tokenizer.json"}
+    read = {"path": "/home/ann/secret plans/rows.jsonl", "text": "said"}
+    nlp.meta["seqpipe"]["trained_on"]["corpora"] = {"train": read}
+    nlp.to_disk(tmp_path / "trained")
+    public.push_to_hub(tmp_path / "trained" if trained else nlp, "ann/stars", token=SECRET)
+    there = hub.repositories["ann/stars"]["main"]
+    assert not [name for name, data in there.items() if b"secret" in data or b"/home" in data]
+    config = Config().from_bytes(there["config.cfg"], interpolate=False)
+    assert (config["paths"]["train"], config["paths"]["vectors"]) == ("./rows.jsonl", None)
+    assert config["initialize"]["components"]["sentiment"]["tokenizer"] == "./tokenizer.json"
+    assert config["corpora"]["train"]["path"] == "some/reviews:hotels"
+    meta = json.loads(there["meta.json"])
+    assert meta["seqpipe"]["trained_on"]["corpora"]["train"] == {**read, "path": "./rows.jsonl"}
+    assert cats_of(public.from_pretrained("ann/stars", token=SECRET)) == cats_of(tiny())
+
+
+def test_what_names_no_place_is_saved_to_the_byte(tmp_path: Path) -> None:
+    nlp = make_nlp()
+    nlp.config["paths"] |= {"train": "some/reviews", "dev": "https://hub/some/reviews/rows.csv"}
+    nlp.config["corpora"] = {"train": {"path": "${paths.train}"}}
+    nlp.to_disk(tmp_path / "plain")
+    saved = public.save_pretrained(nlp, tmp_path / "model")
+    (saved / "README.md").unlink()
+    assert files_in(saved) == files_in(tmp_path / "plain")
 
 
 # The card -------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,8 +38,11 @@ print(json.dumps(told))
 
 def test_a_pipeline_comes_and_goes(tmp_path: Path) -> None:
     folder = seqpipe.save_pretrained(make_nlp(), tmp_path / "stars")
-    (folder / "stars.whl").write_bytes(b"of no use")
-    with standing_in(folder) as hub:
+    there = shutil.copytree(folder, tmp_path / "there")
+    (there / "stars.whl").write_bytes(b"of no use")
+    (there / "moods").mkdir()
+    (there / "moods" / "cfg").write_text("{}")
+    with standing_in(there) as hub:
         ran = subprocess.run(
             [sys.executable, "-c", CODE, str(folder), NAME, SECRET],
             cwd=tmp_path,
@@ -60,6 +64,7 @@ def test_a_pipeline_comes_and_goes(tmp_path: Path) -> None:
     told = json.loads(ran.stdout.splitlines()[-1])
     assert (told["lang"], told["again"], told["pinned"]) == ("en", "en", f"{NAME}@{COMMIT}")
     assert told["pushed"] == len(hub.sent) > 5 and "README.md" in hub.sent
+    assert hub.gone == ["moods/cfg"]
     assert told["missing"].startswith("RepositoryMissing: There is no folder")
     assert told["revision"].startswith("RevisionMissing") and "'v9'" in told["revision"]
     assert told["token"].startswith("PushRefused") and "asks for a token" in told["token"]
