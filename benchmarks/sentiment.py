@@ -214,7 +214,8 @@ def pipe(data: Path, models: dict[str, Path], repeats: int, flair: str | None) -
     peer = None
     if flair:
         told = {"train": list(rows["train"]["sentence"]), "texts": texts}
-        peer = Peer([flair, str(Path(__file__).with_name("flair_peer.py"))], told)
+        script = Path(__file__).with_name("peers") / "flair_peer.py"
+        peer = Peer([flair, str(script)], told)
         print(f"pipe      {peer.name}", flush=True)
         runs["flair BiLSTM"] = peer
     times = in_turns(runs, repeats)

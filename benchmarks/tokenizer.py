@@ -137,7 +137,7 @@ def pipe(data: Path, model: Path, repeats: int, stanza: str | None) -> None:
     }
     peer = None
     if stanza:
-        script = str(Path(__file__).with_name("stanza_peer.py"))
+        script = str(Path(__file__).with_name("peers") / "stanza_peer.py")
         peer = Peer([stanza, script, str(data)], {"texts": texts})
         print(f"pipe      {peer.name}", flush=True)
         runs["stanza"] = peer

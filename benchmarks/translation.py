@@ -168,7 +168,7 @@ class JoeyNMT:
         }
         options = [f"--{name.replace('_', '-')}={getattr(args, name)}" for name in SIZES]
         options += [f"--steps={args.steps}", f"--keep={args.keep}", *more]
-        script = str(Path(__file__).with_name("joeynmt_peer.py"))
+        script = str(Path(__file__).with_name("peers") / "joeynmt_peer.py")
         self._peer = Peer([args.joeynmt, script, doing, *options], told)
         self.name = self._peer.name
 

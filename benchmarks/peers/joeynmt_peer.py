@@ -1,6 +1,6 @@
 """JoeyNMT's recurrent translator as a peer, in a process of its own: nothing else here needs it.
 
-    python benchmarks/joeynmt_peer.py TASK [--steps 2000] [--keep FOLDER] TOLD.json
+    python benchmarks/peers/joeynmt_peer.py TASK [--steps 2000] [--keep FOLDER] TOLD.json
 
 TASK is `training`, `beam` or `greedy`. TOLD.json holds `pieces`, the subwords of both languages
 without special ones; `train`, pairs of source and target whose subwords are joined by spaces; and

@@ -1,6 +1,6 @@
 """flair's BiLSTM as a peer, in a process of its own: its requirements and ours exclude each other.
 
-    python benchmarks/flair_peer.py ROWS.json
+    python benchmarks/peers/flair_peer.py ROWS.json
 
 ROWS.json holds `train`, texts to learn a vocabulary from, and `texts`, what to annotate. For each
 line on standard input it annotates all texts once and prints the seconds. The net is left

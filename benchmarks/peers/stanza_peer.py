@@ -1,6 +1,6 @@
 """stanza's tokenizer as a peer, in a process of its own: nothing else here needs stanza.
 
-    python benchmarks/stanza_peer.py DATA [TEXTS.json] [--steps 300] [--score]
+    python benchmarks/peers/stanza_peer.py DATA [TEXTS.json] [--steps 300] [--score]
 
 DATA holds a treebank's sentences as `datasets` reads them: `tokens`, `space_after`, `newpar` and
 `doc_id`. stanza's own trainer learns from its train part with the settings that stanza gives an
