@@ -1,7 +1,7 @@
 """The figures of `seqpipe annotate`: speed, memory and faults, each against a named peer or limit.
 
-    python benchmarks/annotate.py DATA [--parts apply,memory,workers,kills,hostile,ray]
-    python benchmarks/annotate.py DATA --keep FOLDER --kills 100 --ray-python PYTHON
+    python -m benchmarks.annotate DATA [--parts apply,memory,workers,kills,hostile,ray]
+    python -m benchmarks.annotate DATA --keep FOLDER --kills 100 --ray-python PYTHON
 
 DATA is a folder that holds the sets `sst2` and `multi30k` as `datasets` reads them; a small
 sentiment stage and a small translator are trained on them first, into `--keep` or, where they are
@@ -37,8 +37,8 @@ from pathlib import Path
 from typing import Any
 
 from datasets import load_dataset
-from hostile import BAD, strange
 
+from benchmarks.hostile import BAD, strange
 from seqpipe.cli.train import train
 
 BATCHES = (64, 256, 1000, 4000)  # of spacy apply, of which the fastest counts

@@ -1,6 +1,6 @@
 """What each cell is worth: quality and speed of every stage with `lstm`, `gru` and `mingru`.
 
-    python benchmarks/cells.py DATA [--stages sentiment,chinese] [--ways lstm,mingru] [--seeds 3]
+    python -m benchmarks.cells DATA [--stages sentiment,chinese] [--ways lstm,mingru] [--seeds 3]
 
 DATA is a folder that holds the sets `sst2`, `ud_en_ewt`, `ud_zh_gsd`, `tiny_shakespeare` and
 `multi30k` as `datasets` reads them. All that differs between two ways is the cell and, where the
@@ -25,9 +25,9 @@ from typing import Any
 import spacy
 import torch
 from datasets import load_dataset
-from peers import in_turns
 from spacy.language import Language
 
+from benchmarks.peers import in_turns
 from seqpipe.cli.train import Silent, train
 from seqpipe.train.checkpoint import Position
 from seqpipe.train.loop import Validation

@@ -1,7 +1,7 @@
 """Whether explanations are true to the model, whether their pages open at once, and how soon the
 playground answers.
 
-    python benchmarks/explain.py DATA [--parts faithful,pages,typed] [--keep FOLDER] [--texts 872]
+    python -m benchmarks.explain DATA [--parts faithful,pages,typed] [--keep FOLDER] [--texts 872]
                                       [--orders 5] [--models FOLDER]
 
 faithful: what a decision loses with the words named first. DATA is a folder that holds the set

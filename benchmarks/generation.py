@@ -1,7 +1,7 @@
 """The figures of `seqpipe_generator`: quality and speed, each against a named peer or limit.
 
-    python benchmarks/generation.py DATA [--parts quality,dynamic,writing,scoring,memory]
-    python benchmarks/generation.py DATA --parts quality --runs short,long --keep FOLDER
+    python -m benchmarks.generation DATA [--parts quality,dynamic,writing,scoring,memory]
+    python -m benchmarks.generation DATA --parts quality --runs short,long --keep FOLDER
 
 DATA is a folder that holds the set `tiny_shakespeare` as `datasets` reads it. `quality` trains for
 a number of steps and measures the validation part as a whole, from its first character to its last;
@@ -34,9 +34,9 @@ import spacy
 import torch
 import torch.nn.functional as F
 from datasets import load_dataset
-from peers import in_turns
 from torch import Tensor, nn
 
+from benchmarks.peers import in_turns
 from seqpipe.cli.train import train
 from seqpipe.text.codec import EOS
 

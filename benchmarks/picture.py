@@ -1,7 +1,7 @@
 """Draws docs/picture.svg: reviews that the demo's pipelines have never seen, and what they say.
 
     python -m seqpipe demo --output demo
-    python benchmarks/picture.py demo docs/picture.svg
+    python -m benchmarks.picture demo docs/picture.svg
 
 The first short ones of each label, right or wrong. The stronger its colour, the more a word adds to
 the log-odds of a good review (green) or of a bad one (red), by integrated gradients.

@@ -48,14 +48,18 @@ class Classifier(nn.Module):
         self.query = nn.Linear(encoder.outputs, 1, bias=False)
         self.output = nn.Linear(2 * encoder.outputs, classes)
 
-    def loss(self, ids: Tensor, lengths: Tensor, answers: list[Tensor]) -> Tensor:
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """The scores (B, C) of the classes."""
         x = self.encoder(ids, lengths)
         beyond = torch.arange(x.shape[1])[None] >= lengths[:, None]
         scores = self.query(torch.tanh(self.key(x))).squeeze(-1).masked_fill(beyond, -1e30)
         mean = (scores.softmax(dim=1)[:, :, None] * x).sum(dim=1)
         highest = x.masked_fill(beyond[:, :, None], -1e30).amax(dim=1)
-        said = self.output(torch.cat([mean, highest], dim=1))
-        return F.cross_entropy(said, torch.stack(answers))
+        said: Tensor = self.output(torch.cat([mean, highest], dim=1))
+        return said
+
+    def loss(self, ids: Tensor, lengths: Tensor, answers: list[Tensor]) -> Tensor:
+        return F.cross_entropy(self(ids, lengths), torch.stack(answers))
 
 
 class Tagger(nn.Module):

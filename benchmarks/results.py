@@ -53,6 +53,10 @@ class Figure:
         of = {"": self.middle, "low": min(self.values), "high": max(self.values)}
         return shown(of[which], self.unit)
 
+    def spread(self) -> str:
+        """Behind the median, where it was measured several times."""
+        return f" ({self.shown('low')} to {self.shown('high')})" if len(self.values) > 1 else ""
+
 
 @dataclass(frozen=True)
 class Curve:

@@ -1,6 +1,6 @@
 """The figures of `seqpipe_sentiment`: quality, speed and size, each against a named peer or limit.
 
-    python benchmarks/sentiment.py DATA [--parts quality,calibration,pipe,training,size]
+    python -m benchmarks.sentiment DATA [--parts quality,calibration,pipe,training,size]
         [--seeds 5] [--cell CELL]
 
 DATA is a folder that holds the data sets `sst2` and `chnsenticorp_htl` as `datasets` reads them.
@@ -26,13 +26,13 @@ import spacy
 import torch
 import torch.nn.functional as F
 from datasets import load_dataset
-from peers import Peer, in_turns
 from spacy.language import Language
 from spacy.training import Example
-from spacy.util import minibatch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from benchmarks.peers import Peer, in_turns
+from benchmarks.peers.textcat import train_textcat
 from seqpipe.cli.train import train
 from seqpipe.train.calibration import reliability
 
@@ -206,7 +206,10 @@ def pipe(data: Path, models: dict[str, Path], repeats: int, flair: str | None) -
     texts, gold = rows["validation"]["sentence"], np.array(rows["validation"]["label"])
     texts = list(texts) * 4
     words = sum(len(text.split()) for text in texts)
-    ours, ensemble = spacy.load(models["sst2"]), train_ensemble(rows["train"])
+    ours, ensemble = (
+        spacy.load(models["sst2"]),
+        train_textcat(_rows(rows["train"]), epochs=PEER_EPOCHS),
+    )
     runs: dict[str, Callable[[], Any]] = {
         "seqpipe": lambda: [doc.cats for doc in ours.pipe(texts)],
         "spacy ensemble": lambda: [doc.cats for doc in ensemble.pipe(texts)],
@@ -233,25 +236,8 @@ def pipe(data: Path, models: dict[str, Path], repeats: int, flair: str | None) -
         print(f"pipe      {name}: accuracy {np.mean(np.array(said, dtype=int) == gold):.4f}")
 
 
-def train_ensemble(rows: Any) -> Language:
-    """spaCy's `textcat` as it comes."""
-    spacy.util.fix_random_seed(0)
-    nlp = spacy.blank("en")
-    nlp.add_pipe("textcat")
-    examples = [
-        Example.from_dict(
-            nlp.make_doc(row["sentence"]),
-            {"cats": {"0": float(row["label"] == 0), "1": float(row["label"] == 1)}},
-        )
-        for row in rows
-    ]
-    optimizer = nlp.initialize(lambda: examples)
-    chance = np.random.default_rng(0)
-    for _ in range(PEER_EPOCHS):
-        order = [examples[i] for i in chance.permutation(len(examples))]
-        for batch in minibatch(order, 32):
-            nlp.update(batch, sgd=optimizer, drop=0.2)
-    return nlp
+def _rows(table: Any) -> list[tuple[str, str]]:
+    return [(row["sentence"], str(row["label"])) for row in table]
 
 
 # training ------------------------------------------------------------------------------------

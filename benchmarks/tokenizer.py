@@ -1,7 +1,7 @@
 """The figures of `seqpipe_tokenizer`: quality, speed and size, each against a named peer or limit.
 
-    python benchmarks/tokenizer.py DATA [--parts quality,pipe,size,stream] [--sets ud_en_ewt]
-    python benchmarks/tokenizer.py DATA --models FOLDER --parts pipe
+    python -m benchmarks.tokenizer DATA [--parts quality,pipe,size,stream] [--sets ud_en_ewt]
+    python -m benchmarks.tokenizer DATA --models FOLDER --parts pipe
 
 DATA is a folder that holds the sets `ud_en_ewt`, `ud_zh_gsd` and `ud_vi_vtb` as `datasets` reads
 them. `pipe` compares with spaCy's English rules and sentencizer and, with `--stanza`, with stanza's
@@ -28,8 +28,8 @@ from typing import Any
 
 import spacy
 import torch
-from peers import Peer, in_turns
 
+from benchmarks.peers import Peer, in_turns
 from seqpipe.cli.train import train
 from seqpipe.components.tokenizer import score_tokens
 from seqpipe.corpora.tokens import read_tokens

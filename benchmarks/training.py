@@ -1,6 +1,6 @@
 """The figures of training: speed, several processes, and runs that are killed.
 
-    python benchmarks/training.py DATA [--parts speed,together,kills,tune] [--stages sentiment,...]
+    python -m benchmarks.training DATA [--parts speed,together,kills,tune] [--stages sentiment,...]
 
 DATA is a folder that holds `sst2`, `ud_en_ewt`, `multi30k` and `tiny_shakespeare` as `datasets`
 reads them. One thread throughout, unless `--device` names a GPU.
@@ -33,12 +33,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plain_nets
 import spacy
 import torch
 from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_model_from_config, registry, resolve_dot_names
 
+from benchmarks import plain_nets
 from seqpipe.cli._trainee import whole_bucket
 from seqpipe.cli.train import train
 from seqpipe.components._stage import Lessons

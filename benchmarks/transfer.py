@@ -1,6 +1,6 @@
 """What a generator brings to a sentiment stage that begins as it, by the number of labelled rows.
 
-    python benchmarks/transfer.py DATA [--rows 200,1000,0] [--seeds 3] [--keep FOLDER]
+    python -m benchmarks.transfer DATA [--rows 200,1000,0] [--seeds 3] [--keep FOLDER]
 
 DATA is a folder that holds the sets `sst2` and `wikitext2_small` as `datasets` reads them. The
 generator learns from the texts of both, without a label; what is scored is the validation part of

@@ -1,7 +1,7 @@
 """The figures of `seqpipe_translator`: quality and speed, each against a named peer or limit.
 
-    python benchmarks/translation.py DATA [--parts quality,training,beam,greedy]
-    python benchmarks/translation.py DATA --joeynmt PYTHON --keep FOLDER --steps 2500
+    python -m benchmarks.translation DATA [--parts quality,training,beam,greedy]
+    python -m benchmarks.translation DATA --joeynmt PYTHON --keep FOLDER --steps 2500
 
 DATA is a folder that holds the sets `multi30k` and `tatoeba_en_zh` as `datasets` reads them, and
 PYTHON an interpreter that has JoeyNMT and safetensors. Times are taken in turns on one thread.
@@ -29,11 +29,11 @@ import numpy as np
 import spacy
 import torch
 from datasets import load_dataset
-from peers import Peer, in_turns
 from sacrebleu.metrics import BLEU
 from spacy.training import Example
 from thinc.api import Adam
 
+from benchmarks.peers import Peer, in_turns
 from seqpipe import Codec
 from seqpipe.cli._trainee import whole_bucket
 from seqpipe.cli.train import train

@@ -14,13 +14,15 @@ from typing import Any
 class Peer:
     """A script that names itself, and then answers every line with the seconds of a run.
 
-    It is told its texts by a JSON file, the last of its arguments.
+    It is told its texts by a JSON file, the last of its arguments; there `found` names the file
+    for what it makes of them.
     """
 
     def __init__(self, command: Sequence[str], told: Mapping[str, Any]) -> None:
         self._folder = tempfile.TemporaryDirectory()
         rows = Path(self._folder.name) / "rows.json"
-        rows.write_text(json.dumps(told), encoding="utf-8")
+        self._file = Path(self._folder.name) / "found.json"
+        rows.write_text(json.dumps({"found": str(self._file), **told}), encoding="utf-8")
         self._process = subprocess.Popen(
             [*command, str(rows)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -31,6 +33,10 @@ class Peer:
         self._process.stdin.write("again\n")
         self._process.stdin.flush()
         return float(self._answer())
+
+    def found(self) -> Any:
+        """What its last run made of the texts."""
+        return json.loads(self._file.read_text(encoding="utf-8"))
 
     def _answer(self) -> str:
         assert self._process.stdout is not None

@@ -5,9 +5,10 @@
 DATA holds a treebank's sentences as `datasets` reads them: `tokens`, `space_after`, `newpar` and
 `doc_id`. stanza's own trainer learns from its train part with the settings that stanza gives an
 English treebank; a few steps do where only the speed counts, which hardly depends on quality.
-TEXTS.json holds `texts`, what to tokenize: without it, the validation part as one text. The first
-line printed names the peer and, with `--score`, its F on the validation part. For each line on
-standard input it then tokenizes all texts and prints the seconds of stanza's faster way.
+TEXTS.json holds `texts`, what to tokenize, and as `found` a file for the tokens and sentences of
+each: without it, the validation part as one text. The first line printed names the peer and, with
+`--score`, its F on the validation part. For each line on standard input it then tokenizes all texts
+and prints the seconds of stanza's faster way.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from stanza.models import tokenizer
 from stanza.utils.avg_sent_len import avg_sent_len
 from stanza.utils.training.run_tokenizer import default_feat_funcs
 
+TRIED = 60  # steps, to find out how long one takes
 EVERY = 200  # stanza's own steps between two looks at the dev part
 Spans = set[tuple[int, int]]
 
@@ -40,19 +42,35 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("texts", type=Path, nargs="?")
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seconds", type=float, help="of training, instead of steps")
     parser.add_argument("--score", action="store_true", help="also token and sentence F")
     args = parser.parse_args()
     torch.set_num_threads(1)
     logging.getLogger("stanza").setLevel(logging.ERROR)
     parts = load_dataset(str(args.data))
     with tempfile.TemporaryDirectory(prefix="stanza-peer-") as folder:
+        if args.seconds:
+            began = time.perf_counter()
+            trained(parts, Path(folder), TRIED)
+            each = (time.perf_counter() - began) / TRIED
+            args.steps = max(TRIED, round(args.seconds / each))
         nlp = trained(parts, Path(folder), args.steps)
     dev, _ = running(parts["validation"])
-    texts = json.loads(args.texts.read_text(encoding="utf-8"))["texts"] if args.texts else [dev]
+    told = json.loads(args.texts.read_text(encoding="utf-8")) if args.texts else {"texts": [dev]}
+    texts = told["texts"]
     scores = score(nlp, dev, parts["validation"]) if args.score else ""
     print(f"peer: stanza {stanza.__version__} after {args.steps} steps{scores}", flush=True)
+    if "found" in told:
+        Path(told["found"]).write_text(json.dumps(cut(nlp, texts)), encoding="utf-8")
     for _ in sys.stdin:
         print("peer:", faster(nlp, texts), flush=True)
+
+
+def cut(nlp: stanza.Pipeline, texts: Sequence[str]) -> tuple[list[list[str]], list[list[str]]]:
+    """The tokens of each text, and its sentences."""
+    docs = [nlp(text).sentences for text in texts]
+    tokens = [[token.text for sentence in doc for token in sentence.tokens] for doc in docs]
+    return tokens, [[sentence.text for sentence in doc] for doc in docs]
 
 
 def faster(nlp: stanza.Pipeline, texts: Sequence[str]) -> float:

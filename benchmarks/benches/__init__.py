@@ -1,0 +1,1 @@
+"""The benches of `python -m benchmarks`: one noun a file, listed in `benchmarks/index.py`."""

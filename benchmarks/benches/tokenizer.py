@@ -1,0 +1,117 @@
+"""Tokens and sentences beside spaCy's rules, stanza's tokenizer, and jieba."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.tokens import Doc
+
+from benchmarks.bench import OURS, Bench, Source, Trained
+from benchmarks.scores import span_f
+from seqpipe.corpora.tokens import read_tokens
+
+LEAST = 300_000  # characters that one turn reads at least
+QUICK = {"training.max_steps": 1500, "training.eval_frequency": 500}
+SMALL = {"components.tokenizer.model.conv": 0, "components.tokenizer.stretch": 150}
+CHARACTERS = "spaCy, a character each"
+
+Cut = tuple[list[list[str]], list[list[str]]]  # the tokens of each text, and its sentences
+
+
+class Texts:
+    """A part of a treebank as running texts."""
+
+    def __init__(self, source: Source, split: str = "validation") -> None:
+        blank = spacy.blank("xx")
+        reader = read_tokens(source.path, split=split, shuffle=False, **source.columns)
+        self.gold = [example.reference for example in reader(blank)]
+        self.once = [doc.text for doc in self.gold]
+        self.texts = self.once * max(1, -(-LEAST // sum(map(len, self.once))))
+        self.characters = sum(map(len, self.texts))
+
+    def scored(self, bench: Bench, who: str, found: Cut) -> None:
+        tokens, sentences = found
+        count = len(self.gold)
+        gold, whole = cut(self.gold)
+        bench.figure(who, "token F", "share", span_f(tokens[:count], gold))
+        if sentences and any(len(one) > 1 for one in whole):
+            bench.figure(who, "sentence F", "share", span_f(sentences[:count], whole))
+
+
+def cut(docs: Iterable[Doc]) -> Cut:
+    tokens, sentences = [], []
+    for doc in docs:
+        tokens.append([token.text for token in doc])
+        sentences.append(
+            [span.text for span in doc.sents] if doc.has_annotation("SENT_START") else []
+        )
+    return tokens, sentences if all(sentences) else []
+
+
+def model_of(bench: Bench, source: Source, settings: dict[str, Any], *, of: str = "") -> Trained:
+    """The whole training takes minutes; the quick form has a part of it."""
+    quick = QUICK if bench.quick else {}
+    return bench.trained("tokenizer", source, of=of, settings={**settings, **quick})
+
+
+def english(bench: Bench) -> None:
+    source = bench.source("ud_en_ewt", "sentences_en")
+    trained = model_of(bench, source, {})
+    texts = Texts(source)
+    rules = spacy.blank("en")
+    rules.add_pipe("sentencizer")
+    ours = spacy.load(trained.path)
+    who = "spaCy's rules and sentencizer"
+    runs: dict[str, Any] = {
+        OURS: lambda: list(ours.pipe(texts.texts)),
+        who: lambda: list(rules.pipe(texts.texts)),
+    }
+    _own(bench, trained)
+    told = {"texts": texts.texts}
+    steps = f"--seconds={trained.seconds or 60}"
+    with bench.peer("stanza", "stanza", "stanza_peer", told, steps, folder_of(source)) as stanza:
+        if stanza:
+            runs["stanza"] = stanza
+        bench.in_turns(runs, texts.characters, "characters")
+        if stanza:
+            texts.scored(bench, "stanza", stanza.found())
+    for name, nlp in ((OURS, ours), (who, rules)):
+        texts.scored(bench, name, cut(nlp.pipe(texts.once)))
+
+
+def chinese(bench: Bench) -> None:
+    source = bench.source("ud_zh_gsd", "sentences_zh")
+    trained = model_of(bench, source, SMALL)
+    texts = Texts(source)
+    ours, single = spacy.load(trained.path), spacy.blank("zh")
+    runs: dict[str, Any] = {
+        OURS: lambda: list(ours.pipe(texts.texts)),
+        CHARACTERS: lambda: list(single.pipe(texts.texts)),
+    }
+    _own(bench, trained)
+    with bench.peer("jieba", "jieba", "jieba_peer", {"texts": texts.texts}) as jieba:
+        if jieba:
+            runs["jieba"] = jieba
+        bench.in_turns(runs, texts.characters, "characters")
+        if jieba:
+            texts.scored(bench, "jieba", jieba.found())
+            bench.remark("jieba was not trained on the set: it has a dictionary of its own.")
+    for name, nlp in ((OURS, ours), (CHARACTERS, single)):
+        texts.scored(bench, name, cut(nlp.pipe(texts.once)))
+
+
+def _own(bench: Bench, trained: Trained) -> None:
+    if trained.seconds is not None:
+        bench.figure(OURS, "training, s", "seconds", trained.seconds)
+    files = [file for file in (trained.path / "tokenizer").rglob("*") if file.is_file()]
+    bench.figure(OURS, "MB on disk", "MB", sum(file.stat().st_size for file in files) / 1e6)
+
+
+def folder_of(source: Source) -> str:
+    """Where a peer finds the set, a bundled one too."""
+    from seqpipe.corpora.sources import locate
+
+    return str((locate(source.path).folder or Path(source.path)).resolve())

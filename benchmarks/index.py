@@ -1,0 +1,57 @@
+"""The benches by their names, and what the page says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.bench import Bench
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A bench: its function is imported only where it is run."""
+
+    title: str
+    about: str
+    where: str
+
+    def load(self) -> Callable[[Bench], None]:
+        module, _, name = self.where.partition(":")
+        run: Callable[[Bench], None] = getattr(import_module(f"benchmarks.benches.{module}"), name)
+        return run
+
+
+BENCHES = {
+    "sentiment": Entry(
+        "Sentiment",
+        "Each learns from the train part; accuracy is that on the validation part. Words are "
+        "counted by the spaces between them, and read from text to a decision.",
+        "sentiment:english",
+    ),
+    "sentiment-zh": Entry(
+        "Sentiment, Chinese",
+        "The same for reviews without spaces between words: speed is in characters.",
+        "sentiment:chinese",
+    ),
+    "tokenizer": Entry(
+        "Tokens and sentences",
+        "Running text to tokens and sentences. F is that of spans, as in the CoNLL 2018 shared "
+        "task; the rules follow other conventions than a treebank, so that their scores say less "
+        "than their speed.",
+        "tokenizer:english",
+    ),
+    "tokenizer-zh": Entry(
+        "Words, Chinese",
+        "Where no space sets words apart.",
+        "tokenizer:chinese",
+    ),
+    "pipeline": Entry(
+        "Tokens, sentences and sentiment in one pipeline",
+        "From text to a decision by way of tokens and sentences of one's own.",
+        "together:together",
+    ),
+}
