@@ -30,7 +30,6 @@ def main(given: Sequence[str] | None = None) -> int:
     unknown = [name for name in args.names if name not in BENCHES]
     if unknown:
         raise SystemExit(f"{', '.join(unknown)}: there is no such bench, but {', '.join(BENCHES)}.")
-    told = sys.argv[1:] if given is None else list(given)
     options = Options(
         quick=args.quick,
         data=args.data,
@@ -38,7 +37,7 @@ def main(given: Sequence[str] | None = None) -> int:
         models=_pairs(args.model),
         pythons=_pairs(args.python),
         cache=args.cache.expanduser(),
-        command=shlex.join(["python", "-m", "benchmarks", *_public(told)]),
+        command=shlex.join(["python", "-m", "benchmarks", *_public(args)]),
         peers=not args.alone,
     )
     for name in () if args.page else args.names or BENCHES:
@@ -81,14 +80,15 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in given)
 
 
-def _public(told: Sequence[str]) -> list[str]:
-    """The command line with the last parts of its paths alone: where they lie is nobody's."""
-    parts = [part.partition("=") for part in told]
-    return [f"{a}{sep}{_last(b)}" if sep else _last(a) for a, sep, b in parts]
-
-
-def _last(text: str) -> str:
-    return Path(text).name if "/" in text and Path(text).is_absolute() else text
+def _public(args: argparse.Namespace) -> list[str]:
+    """The command as anybody could repeat it: what lies where on this machine is nobody's."""
+    parts = [*args.names, *["--quick"] * args.quick, *["--alone"] * args.alone]
+    parts += ["--data", args.data.name] if args.data else []
+    for option in ("set", "model"):
+        for pair in getattr(args, option):
+            name, _, value = pair.partition("=")
+            parts += [f"--{option}", f"{name}={Path(value).name}"]
+    return parts
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from benchmarks.peers.environments import HERE, NotInstalled, interpreter
 from benchmarks.results import Absent, Curve, Figure, Remark, Results, Run, shown, slug
 
 OURS = "seqpipe"
+QUICK_PATIENCE = 20.0  # seconds
 BUNDLED = ("source", "target")  # the columns of bundled corpora that are no defaults
 
 
@@ -135,6 +136,10 @@ class Bench:
             resume=True,
         )
         return Trained(output / "model-best", _seconds(output))
+
+    def patience(self, seconds: float) -> float:
+        """How long peers may learn, where we took so many seconds."""
+        return min(seconds, QUICK_PATIENCE) if self.quick else seconds
 
     @contextmanager
     def peer(

@@ -17,6 +17,7 @@ INK, LINE, PAPER = "#3d444d", "#d0d7de", "#ffffff"
 def plot(title: str, curves: Sequence[Curve]) -> str:
     """One picture of all the curves, with the fitted exponent of each in its legend."""
     spans = [_span([point[axis] for curve in curves for point in curve.points]) for axis in (0, 1)]
+    middle, centre = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
     told = "; ".join(f"{_legend(curve)}: {_points(curve)}" for curve in curves)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -25,10 +26,10 @@ def plot(title: str, curves: Sequence[Curve]) -> str:
         f"<desc>{escape(told)}</desc>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="6" fill="{PAPER}"/>',
         *_grid(spans),
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 12}" text-anchor="middle" '
+        f'<text x="{middle}" y="{HEIGHT - 12}" text-anchor="middle" '
         f'fill="{INK}">{escape(curves[0].across)}</text>',
-        f'<text x="16" y="{(TOP + HEIGHT - BOTTOM) / 2}" text-anchor="middle" fill="{INK}" '
-        f'transform="rotate(-90 16 {(TOP + HEIGHT - BOTTOM) / 2})">{escape(curves[0].upward)}</text>',
+        f'<text x="16" y="{centre}" text-anchor="middle" fill="{INK}" '
+        f'transform="rotate(-90 16 {centre})">{escape(curves[0].upward)}</text>',
     ]
     x = LEFT
     for number, curve in enumerate(curves):
