@@ -8,6 +8,7 @@ from thinc.api import Model
 
 from seqpipe.errors import SettingError
 from seqpipe.models import make_model
+from seqpipe.onnx.translator import TRANSLATOR
 
 if TYPE_CHECKING:
     from torch import nn
@@ -111,4 +112,4 @@ def build_translator(
         weight_dropout=weight_dropout,
         label_smoothing=label_smoothing,
     )
-    return make_model(make)
+    return make_model(make, TRANSLATOR)

@@ -97,6 +97,10 @@ class HeldNet(Shim):
             given = batch.ids, batch.lengths
             yield places, predict(net, *given, places) if predict else net.predict(*given)
 
+    def seen(self, net: Any, state: Any) -> tuple[Any, Any]:
+        """A net that writes, and what it begins with, as a search wants to see them."""
+        return net, state
+
     # Learning, which needs torch --------------------------------------------------------------
 
     @property

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     # The one learner is driven from here too, by what spaCy calls.
     "bridge": GROUND | {"text", "nets", "search", "train", "held"},
     "held": GROUND | {"text"},
-    "onnx": GROUND | {"text", "held"},
+    "onnx": GROUND | {"text", "held", "search"},
     "models": GROUND | {"held", "bridge", "onnx"},
     "repositories": GROUND,
     "pipelines": GROUND | {"models", "repositories"},

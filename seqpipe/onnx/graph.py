@@ -42,6 +42,10 @@ class Graph:
         self._inputs.append(_value(name, kind, shape))
         return name
 
+    def optional(self, name: str, value: NDArray[Any], shape: Shape) -> str:
+        """An input that need not be given where nothing that hangs on it is asked for."""
+        return self.weight(value, self.input(name, str(value.dtype), shape))
+
     def output(self, name: str, made: str, kind: str, shape: Shape) -> None:
         from onnx import helper
 

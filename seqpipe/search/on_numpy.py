@@ -96,11 +96,13 @@ def _above_the_edge(scores: Array, most: int) -> NDArray[np.int64]:
     above, equal = scores > edge, scores == edge
     room = most - above.sum(axis=1, keepdims=True)
     taken = above | (equal & (equal.cumsum(axis=1) <= room))
-    return taken.nonzero()[1].reshape(len(scores), most)
+    found: NDArray[np.int64] = taken.nonzero()[1].reshape(len(scores), most)
+    return found
 
 
 def best(scores: Array) -> NDArray[np.int64]:
-    return scores.argmax(axis=1)
+    columns: NDArray[np.int64] = scores.argmax(axis=1)
+    return columns
 
 
 def drawn(scores: Array, numbers: Array) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -125,7 +125,7 @@ def drawn(scores: Tensor, numbers: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def array(x: Tensor) -> NDArray[Any]:
-    return cast("NDArray[Any]", x.cpu().numpy())
+    return x.cpu().numpy()
 
 
 def _beside(x: NDArray[Any] | Tensor, scores: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class Penalties:
 
     def attainable(self, total: Floats, longest: int | Ints) -> Floats:
         """No end of these (M,) can rank higher, if rows have so many tokens (M,) at most."""
-        highest = total / ((5 + longest) / 6) ** self.length
+        highest: Floats = total / ((5 + longest) / 6) ** self.length
         return highest.astype(total.dtype)  # rounded as ranks are, which may be equal
 
 

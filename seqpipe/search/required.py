@@ -45,7 +45,8 @@ class Progress:
     @property
     def asked(self) -> Bools:
         """Which rows must hold any word: (N,)."""
-        return self.words.lengths.any(axis=1)
+        asked: Bools = (self.words.lengths > 0).any(axis=1)
+        return asked
 
     @property
     def written(self) -> Ints:
