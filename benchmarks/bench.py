@@ -21,7 +21,7 @@ from benchmarks.peers.environments import HERE, NotInstalled, interpreter
 from benchmarks.results import Absent, Curve, Figure, Remark, Results, Run, shown, slug
 
 OURS = "seqpipe"
-QUICK_PATIENCE = 20.0  # seconds
+QUICK_PATIENCE = 10.0  # seconds
 BUNDLED = ("source", "target")  # the columns of bundled corpora that are no defaults
 
 
@@ -196,18 +196,24 @@ class Bench:
     def say(self, text: str) -> None:
         print(f"{self.name:12} {text}", file=sys.stderr, flush=True)
 
-    def in_turns(
-        self, runs: Mapping[str, Callable[[], Any]], amount: float, unit: str
-    ) -> dict[str, list[float]]:
+    @property
+    def turns(self) -> int:
+        return 3 if self.quick else 7
+
+    def compare(self, runs: Mapping[str, Callable[[], Any]], amount: float, unit: str) -> None:
         """Speeds in so many units a second, and how many times as fast as each peer we are."""
-        times = in_turns(runs, 3 if self.quick else 7)
+        times = in_turns(runs, self.turns)
         for who, seconds in times.items():
             self.figure(who, f"{unit}/s", "speed", *(amount / each for each in seconds))
         for who, seconds in times.items():
-            if who != OURS and OURS in times:
+            if who != OURS:
                 ratios = [t / o for t, o in zip(seconds, times[OURS], strict=True)]
-                self.figure(who, "times as fast is seqpipe", "times", *ratios)
-        return times
+                self.figure(
+                    who,
+                    "times as fast is seqpipe" + (f", {unit}" if " " in unit else ""),
+                    "times",
+                    *ratios,
+                )
 
 
 def _seconds(output: Path) -> float | None:

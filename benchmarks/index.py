@@ -54,4 +54,26 @@ BENCHES = {
         "From text to a decision by way of tokens and sentences of one's own.",
         "together:together",
     ),
+    "generation": Entry(
+        "Writing and judging text",
+        "Bits per character are those of the validation part, read from its beginning to its end.",
+        "generation:generation",
+    ),
+    "training": Entry(
+        "Learning",
+        "Steps of `seqpipe train` against those of the same net in a plain torch loop, with packed "
+        "batches of rows in any order; pieces that the net reads a second.",
+        "training:training",
+    ),
+    "limits": Entry(
+        "Beside what the machine could do at most",
+        "The share of the speed of a large matrix product that each stage reaches within "
+        "`nlp.pipe`; that speed is measured in the same turns.",
+        "limits:limits",
+    ),
+    "profile": Entry(
+        "Where the time goes",
+        "By part of each stage.",
+        "profile:profile",
+    ),
 }

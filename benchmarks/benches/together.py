@@ -44,4 +44,4 @@ def together(bench: Bench) -> None:
     ) as stanza:
         if stanza:
             runs["stanza"] = stanza
-        bench.in_turns(runs, words * times, "words")
+        bench.compare(runs, words * times, "words")

@@ -75,7 +75,7 @@ def english(bench: Bench) -> None:
     with bench.peer("stanza", "stanza", "stanza_peer", told, steps, folder_of(source)) as stanza:
         if stanza:
             runs["stanza"] = stanza
-        bench.in_turns(runs, texts.characters, "characters")
+        bench.compare(runs, texts.characters, "characters")
         if stanza:
             texts.scored(bench, "stanza", stanza.found())
     for name, nlp in ((OURS, ours), (who, rules)):
@@ -95,7 +95,7 @@ def chinese(bench: Bench) -> None:
     with bench.peer("jieba", "jieba", "jieba_peer", {"texts": texts.texts}) as jieba:
         if jieba:
             runs["jieba"] = jieba
-        bench.in_turns(runs, texts.characters, "characters")
+        bench.compare(runs, texts.characters, "characters")
         if jieba:
             texts.scored(bench, "jieba", jieba.found())
             bench.remark("jieba was not trained on the set: it has a dictionary of its own.")

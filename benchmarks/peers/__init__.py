@@ -47,6 +47,7 @@ class Peer:
 
     def close(self) -> None:
         self._process.kill()
+        self._process.communicate()
         self._folder.cleanup()
 
 
