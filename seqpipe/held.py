@@ -135,6 +135,10 @@ class HeldNet(Shim):
 
     # Saving -----------------------------------------------------------------------------------
 
+    def to_bytes(self) -> bytes:
+        """All of it in one; `from_bytes` of every kind of holder reads weights."""
+        raise NotImplementedError
+
     def files(self) -> Mapping[str, Callable[[], bytes]]:
         """What `to_disk` of a stage writes, by name; each name begins with `model.`."""
         raise NotImplementedError

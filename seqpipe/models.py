@@ -66,7 +66,8 @@ def check_device(device: str) -> None:
 
 def _kind(device: str) -> type[HeldNet]:
     if device != ONNX:
-        return _bridge().NetShim
+        kind: type[HeldNet] = _bridge().NetShim
+        return kind
     from seqpipe.onnx.shim import GraphShim
 
     return GraphShim

@@ -109,7 +109,8 @@ class StageTrainee:
 
     @property
     def learner(self) -> Learner:
-        return self.stage.shim.learner
+        learner: Learner = self.stage.shim.learner
+        return learner
 
     @property
     def learn_rate(self) -> float:
@@ -134,7 +135,7 @@ class StageTrainee:
     def step(self) -> Taken:
         decay = self._tuning.layer_decay
         self._examined = False
-        taken = self.stage.shim.finish_update(self._optimizer, layer_decay=decay)
+        taken: Taken = self.stage.shim.finish_update(self._optimizer, layer_decay=decay)
         self._advance()
         return taken
 

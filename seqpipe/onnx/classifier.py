@@ -73,35 +73,35 @@ def _attention(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: 
     bias = graph.weight(weights[f"{prefix}key.bias"], f"{prefix}bias")
     query = graph.weight(weights[f"{prefix}query.weight"].T, f"{prefix}query")
     keys = graph.op("Tanh", graph.op("Add", graph.op("MatMul", states, key), bias))
-    scores = graph.op("Squeeze", graph.op("MatMul", keys, query), graph.ints(2))  # (S, B)
-    shares = graph.op("Softmax", graph.op("Where", rows.mask, scores, graph.float(_LOWEST)), axis=0)
-    weighted = graph.op("Mul", states, graph.op("Unsqueeze", shares, graph.ints(2)))
-    return graph.op("ReduceSum", weighted, graph.ints(0), keepdims=0)
+    scores = graph.op("Squeeze", graph.op("MatMul", keys, query), graph.integers(2))  # (S, B)
+    shares = graph.op("Softmax", graph.op("Where", rows.mask, scores, graph.number(_LOWEST)), axis=0)
+    weighted = graph.op("Mul", states, graph.op("Unsqueeze", shares, graph.integers(2)))
+    return graph.op("ReduceSum", weighted, graph.integers(0), keepdims=0)
 
 
 def _max(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
-    gaps = graph.op("Where", rows.mask, graph.float(0.0), graph.float(_LOWEST))
-    open_ = graph.op("Add", states, graph.op("Unsqueeze", gaps, graph.ints(2)))
+    gaps = graph.op("Where", rows.mask, graph.number(0.0), graph.number(_LOWEST))
+    open_ = graph.op("Add", states, graph.op("Unsqueeze", gaps, graph.integers(2)))
     highest = graph.op("ReduceMax", open_, axes=[0], keepdims=0)
-    empty = graph.op("Equal", highest, graph.float(_LOWEST))
-    return graph.op("Where", empty, graph.float(0.0), highest)
+    empty = graph.op("Equal", highest, graph.number(_LOWEST))
+    return graph.op("Where", empty, graph.number(0.0), highest)
 
 
 def _mean(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
-    total = graph.op("ReduceSum", states, graph.ints(0), keepdims=0)
-    count = graph.cast(graph.op("Max", rows.lengths, graph.int(1)), "float32")
-    return graph.op("Div", total, graph.op("Unsqueeze", count, graph.ints(1)))
+    total = graph.op("ReduceSum", states, graph.integers(0), keepdims=0)
+    count = graph.cast(graph.op("Max", rows.lengths, graph.integer(1)), "float32")
+    return graph.op("Div", total, graph.op("Unsqueeze", count, graph.integers(1)))
 
 
 def _last(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
     """Where each way ends: the last state onward, the first one of the way back."""
-    place = graph.op("Sub", graph.op("Max", rows.lengths, graph.int(1)), graph.int(1))
+    place = graph.op("Sub", graph.op("Max", rows.lengths, graph.integer(1)), graph.integer(1))
     by_row = graph.op("Transpose", states, perm=[1, 0, 2])  # (B, S, H)
-    at = graph.op("Unsqueeze", place, graph.ints(1))  # (B, 1)
+    at = graph.op("Unsqueeze", place, graph.integers(1))  # (B, 1)
     ending = graph.op("GatherND", by_row, at, batch_dims=1)  # (B, H)
     if "encoder.backward_.0.weight_ih_l0" not in weights:
         return ending
-    first = graph.op("Gather", states, graph.int(0))
+    first = graph.op("Gather", states, graph.integer(0))
     onward, _ = graph.ops("Split", ending, outputs=2, axis=1)
     _, back = graph.ops("Split", first, outputs=2, axis=1)
     return graph.op("Concat", onward, back, axis=1)
@@ -140,8 +140,8 @@ class Classifier:
         """Probabilities of scores (B, C), the less sure the higher the temperature."""
         scores = scores / np.asarray(temperature, np.float32)
         if self.multi_label:
-            half: Array = 0.5 * np.tanh(0.5 * scores) + 0.5  # the logistic function
-            return half
+            each: Array = np.tanh(scores / 2) / 2 + np.float32(0.5)  # the logistic function
+            return each
         raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
         shares: Array = raised / raised.sum(axis=-1, keepdims=True)
         return shares

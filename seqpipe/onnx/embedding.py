@@ -36,15 +36,15 @@ def draw_places(
     hashed: int,
     marks: Sequence[int],
 ) -> list[str]:
-    """Where in each table a row of it stands, all of the shape of `ids` (B, S)."""
+    """Where in each table a row of it stands, all of the shape of `ids` (S, B)."""
     each = math.prod(marks)
-    own = graph.op("Div", ids, graph.int(each)) if each > 1 else ids
+    own = graph.op("Div", ids, graph.integer(each)) if each > 1 else ids
     found = [own]
     if pairs:
         found.append(_pairs(graph, own, buckets=pairs - 1, joined=joined, by=hashed or pieces))
-    rest = graph.op("Mod", ids, graph.int(each)) if each > 1 else ids
+    rest = graph.op("Mod", ids, graph.integer(each)) if each > 1 else ids
     for i in range(len(marks)):
-        after = graph.int(math.prod(marks[i + 1 :]))
+        after = graph.integer(math.prod(marks[i + 1 :]))
         found.append(graph.op("Div", rest, after))
         rest = graph.op("Mod", rest, after)
     return found
@@ -52,13 +52,13 @@ def draw_places(
 
 def _pairs(graph: Graph, pieces: str, *, buckets: int, joined: Sequence[bool], by: int) -> str:
     """The bucket of each piece with the one before it, 0 where one of them does not join."""
-    before = graph.op("Pad", pieces, graph.ints(0, 1, 0, -1))  # a column of 0 in front of them
+    before = graph.op("Pad", pieces, graph.integers(1, 0, -1, 0))  # a row of 0 above them
     joins = graph.weight(np.asarray(joined, dtype=np.bool_))
     both = graph.op("And", *(graph.op("Gather", joins, some) for some in (pieces, before)))
-    as_one = graph.op("Add", graph.op("Mul", before, graph.int(by)), pieces)
-    spread = graph.op("Mul", as_one, graph.int(_SPREAD))
+    as_one = graph.op("Add", graph.op("Mul", before, graph.integer(by)), pieces)
+    spread = graph.op("Mul", as_one, graph.integer(_SPREAD))
     # shifted by 16 bits, towards less also where the product ran over
-    low = graph.op("Mod", spread, graph.int(1 << 16))
-    high = graph.op("Div", graph.op("Sub", spread, low), graph.int(1 << 16))
-    bucket = graph.op("Add", graph.op("Mod", high, graph.int(buckets)), graph.int(1))
-    return graph.op("Where", both, bucket, graph.int(0))
+    low = graph.op("Mod", spread, graph.integer(1 << 16))
+    high = graph.op("Div", graph.op("Sub", spread, low), graph.integer(1 << 16))
+    bucket = graph.op("Add", graph.op("Mod", high, graph.integer(buckets)), graph.integer(1))
+    return graph.op("Where", both, bucket, graph.integer(0))

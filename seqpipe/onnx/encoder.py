@@ -37,13 +37,13 @@ class Rows:
 def draw_rows(graph: Graph, ids: str, lengths: str) -> Rows:
     """Of ids (S, B)."""
     steps = graph.op("Squeeze", graph.op("Slice", graph.op("Shape", ids), *_first(graph)))
-    at = graph.op("Range", graph.int(0), steps, graph.int(1))
-    mask = graph.op("Less", graph.op("Unsqueeze", at, graph.ints(1)), lengths)
+    at = graph.op("Range", graph.integer(0), steps, graph.integer(1))
+    mask = graph.op("Less", graph.op("Unsqueeze", at, graph.integers(1)), lengths)
     return Rows(lengths, mask)
 
 
 def _first(graph: Graph) -> tuple[str, str]:
-    return graph.ints(0), graph.ints(1)
+    return graph.integers(0), graph.integers(1)
 
 
 class Given:
@@ -60,8 +60,8 @@ class Given:
         graph = self._graph
         product = graph.op("MatMul", self._x, graph.weight(weight.T, name))
         gate = graph.op("Add", product, graph.weight(bias, f"{name}.bias"))
-        mask = graph.op("Unsqueeze", self._rows.mask, graph.ints(2))
-        return graph.op("Where", mask, gate, graph.float(beyond))
+        mask = graph.op("Unsqueeze", self._rows.mask, graph.integers(2))
+        return graph.op("Where", mask, gate, graph.number(beyond))
 
 
 class LookedUp:
@@ -77,7 +77,7 @@ class LookedUp:
         self._graph, self._rows = graph, rows
         self._tables = [graph.weight(table, f"embedding.{i}") for i, table in enumerate(tables)]
         self._places = [
-            graph.op("Where", rows.mask, place, graph.int(len(table)))
+            graph.op("Where", rows.mask, place, graph.integer(len(table)))
             for place, table in zip(places, tables, strict=True)
         ]
         self._plain = list(places)
@@ -149,7 +149,7 @@ def _operator(
     given, recurrent = (np.stack([way[n] for way in turned]) for n in _NAMES[:2])
     bias = np.stack([np.concatenate([way[n] for n in _NAMES[2:]]) for way in turned])
     # in front of an empty row stands one step, which the mask takes away again
-    lengths = graph.cast(graph.op("Max", rows.lengths, graph.int(1)), "int32")
+    lengths = graph.cast(graph.op("Max", rows.lengths, graph.integer(1)), "int32")
     hidden = recurrent.shape[-1]
     how = {"linear_before_reset": 1} if cell == "gru" else {}
     activations = {"activations": ["Tanh"] * len(ways)} if cell == "rnn" else {}
@@ -166,8 +166,8 @@ def _operator(
         **activations,
     )  # (S, W, B, H)
     beside = graph.op("Transpose", found, perm=[0, 2, 1, 3])
-    states = graph.op("Reshape", beside, graph.ints(0, 0, len(ways) * hidden))
-    mask = graph.cast(graph.op("Unsqueeze", rows.mask, graph.ints(2)), "float32")
+    states = graph.op("Reshape", beside, graph.integers(0, 0, len(ways) * hidden))
+    mask = graph.cast(graph.op("Unsqueeze", rows.mask, graph.integers(2)), "float32")
     return graph.op("Mul", states, mask)
 
 
@@ -193,8 +193,8 @@ def _mingru(
         given.append(graph.op("Sigmoid", gate))
         given.append(below.gate(new, other, beyond=0.0, name=f"{name}new"))
     width = len(one)
-    like = graph.op("Gather", given[0], graph.int(0))  # (B, H) of the first step
-    nothing = graph.op("Mul", like, graph.float(0.0))
+    like = graph.op("Gather", given[0], graph.integer(0))  # (B, H) of the first step
+    nothing = graph.op("Mul", like, graph.number(0.0))
     backwards = [way for way in range(len(ways)) for _ in range(2)]
     found = graph.ops(
         "Scan",

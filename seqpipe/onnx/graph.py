@@ -60,16 +60,13 @@ class Graph:
         self._weights.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
-    def floats(self, *values: float) -> str:
-        return self._small(np.array(values, np.float32))
-
-    def float(self, value: float) -> str:
+    def number(self, value: float) -> str:
         return self._small(np.array(value, np.float32))
 
-    def ints(self, *values: int) -> str:
+    def integers(self, *values: int) -> str:
         return self._small(np.array(values, np.int64))
 
-    def int(self, value: int) -> str:
+    def integer(self, value: int) -> str:
         return self._small(np.array(value, np.int64))
 
     def _small(self, value: NDArray[Any]) -> str:

@@ -65,7 +65,7 @@ def draw(
 
 def _convolved(graph: Graph, x: str, rows: Rows, weights: Weights, reach: int) -> str:
     """What each piece is among its neighbours, added to what it is: (S, B, D)."""
-    mask = graph.cast(graph.op("Unsqueeze", rows.mask, graph.ints(2)), "float32")
+    mask = graph.cast(graph.op("Unsqueeze", rows.mask, graph.integers(2)), "float32")
     within = graph.op("Mul", x, mask)
     around = graph.op(
         "Conv",
@@ -86,13 +86,16 @@ class Tagger:
 
     def predict(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """The best class of each step: (B, S)."""
-        return self._session.run({"ids": ids, "lengths": lengths}, _CLASSES)[0]
+        best: NDArray[np.int64] = self._session.run({"ids": ids, "lengths": lengths}, _CLASSES)[0]
+        return best
 
     def probabilities(
         self, ids: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Of each class at each step: (B, S, C)."""
-        return self._session.run({"ids": ids, "lengths": lengths}, _PROBABILITIES)[0]
+        given = {"ids": ids, "lengths": lengths}
+        shares: NDArray[np.float32] = self._session.run(given, _PROBABILITIES)[0]
+        return shares
 
 
 TAGGER = Drawing(draw, Tagger)
