@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import configparser
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import srsly
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from scripts import opened
 
 from seqpipe import __version__
 
@@ -18,23 +21,21 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script, in a checkout that is ready to be sent."""
-    spec = importlib.util.spec_from_file_location("release", ROOT / ".ci" / "release.py")
-    assert spec is not None and spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = opened("release")
     for name, text in {
         "seqpipe/__init__.py": '__version__ = "1.2.3"\n',
         "CITATION.cff": "cff-version: 1.2.0\nversion: 1.2.3\n",
         "CHANGELOG.md": "# Changelog\n\n## [1.2.3]: 2030-01-31\n",
+        "tests/released/1.2.3/told.json": "{}",
         "dist/seqpipe-1.2.3-py3-none-any.whl": "",
         "dist/seqpipe-1.2.3.tar.gz": "",
     }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    for name, place in {"ROOT": tmp_path, "DIST": tmp_path / "dist"}.items():
+    kept = tmp_path / "tests" / "released"
+    for name, place in {"ROOT": tmp_path, "DIST": tmp_path / "dist", "KEPT": kept}.items():
         monkeypatch.setattr(script, name, place)
     monkeypatch.setattr(script, "unready", lambda: [])
-    monkeypatch.setattr(script, "tried", lambda version: None)
     monkeypatch.setattr(script, "run", told)
     return script
 
@@ -62,6 +63,7 @@ def test_a_release_is_sent(release: ModuleType, capsys: pytest.CaptureFixture[st
         ("CITATION.cff", "version: 1.2.2\n", "CITATION.cff has another version"),
         ("CHANGELOG.md", "## [Unreleased]: 1.2.3\n", "CHANGELOG.md has no line"),
         ("seqpipe/__init__.py", '__version__ = "1.2.4"\n', "dist has no wheel"),
+        ("seqpipe/__init__.py", '__version__ = "1.2.4"\n', "no pipelines of 1.2.4"),
     ],
 )
 def test_what_does_not_agree_is_not_sent(
@@ -86,6 +88,12 @@ def test_without_a_token_nothing_is_sent(
     assert "no token" in capsys.readouterr().err
 
 
+def test_each_way_in_has_an_example_that_is_tried() -> None:
+    script = opened("try_wheel")
+    shown = "".join(one.code for one in script.examples())
+    assert [way for way in script.WAYS if way not in shown] == []
+
+
 def test_the_citation_is_of_this_version() -> None:
     citation = srsly.read_yaml(ROOT / "CITATION.cff")
     assert (citation["version"], citation["license"]) == (__version__, "MIT")
@@ -103,3 +111,16 @@ def test_every_python_that_installs_it_is_named() -> None:
     wanted = f">=3.{min(named)},<3.{max(named) + 1}"
     assert parser["options"]["python_requires"] == wanted
     assert named == {*range(min(named), max(named) + 1)}
+
+
+def test_what_is_tried_as_the_oldest_is_what_is_claimed() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = parser["options.extras_require"]
+    lines = [*parser["options"]["install_requires"].splitlines(), *extras["test"].splitlines()]
+    claims = {Requirement(line) for line in lines if line}
+    pins = (ROOT / "constraints-oldest.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in pins if not line.startswith("#"))
+    for claim in claims:
+        oldest = next(part.version for part in claim.specifier if part.operator == ">=")
+        assert Version(pinned[canonicalize_name(claim.name)]) == Version(oldest), claim
