@@ -54,10 +54,21 @@ BENCHES = {
         "From text to a decision by way of tokens and sentences of one's own.",
         "together:together",
     ),
+    "translation": Entry(
+        "Translating",
+        "Sentences a second from text to text, and BLEU without case on the validation part, by "
+        "sacrebleu. JoeyNMT's net is that of its own recurrent examples.",
+        "translation:translation",
+    ),
     "generation": Entry(
         "Writing and judging text",
         "Bits per character are those of the validation part, read from its beginning to its end.",
         "generation:generation",
+    ),
+    "annotate": Entry(
+        "Annotating files",
+        "Whole commands in processes of their own, one thread each.",
+        "annotate:annotate",
     ),
     "training": Entry(
         "Learning",
@@ -75,5 +86,11 @@ BENCHES = {
         "Where the time goes",
         "By part of each stage.",
         "profile:profile",
+    ),
+    "scale": Entry(
+        "How cost grows",
+        "Nets that have learned nothing, with the sizes of the defaults, over texts that were "
+        "drawn; an exponent of 1 is linear growth.",
+        "scale:scale",
     ),
 }

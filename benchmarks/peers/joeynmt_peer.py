@@ -92,6 +92,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=0.003, help="the highest rate of learning")
     parser.add_argument("--batch", type=int, default=80, help="pairs of training")
     parser.add_argument("--steps", type=int, default=400, help="before translating")
+    parser.add_argument("--seconds", type=float, help="of training, instead of steps")
     parser.add_argument("--texts-batch", type=int, default=64, help="texts translated at once")
     parser.add_argument("--beam", type=int, default=5)
     parser.add_argument("--penalty", type=float, default=1.0, help="of length, in the beam")
@@ -148,18 +149,25 @@ def learned(net: Model, told: Told, args: argparse.Namespace) -> float:
     if file is not None and file.exists():
         load_model(net, file)
         with safe_open(file, "pt") as weights:
+            args.steps = int(weights.metadata().get("steps", args.steps))
             return float(weights.metadata()["seconds"])
     began = time.perf_counter()
     step = stepper(net, args)
+    if args.seconds:
+        args.steps = sys.maxsize
     for number, batch in enumerate(islice(endless(net, told, args), args.steps), 1):
         loss = step(batch)
+        if args.seconds and time.perf_counter() - began > args.seconds:
+            args.steps = number
+            break
         if number % SHOWN == 0:
             print(f"step {number}: {loss:.3f} a token", file=sys.stderr, flush=True)
     seconds = time.perf_counter() - began
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_suffix(".part")
-        save_model(net, str(beside), {"seconds": str(seconds)})
+        told_of = {"seconds": str(seconds), "steps": str(args.steps)}
+        save_model(net, str(beside), told_of)
         beside.rename(file)
     return seconds
 
