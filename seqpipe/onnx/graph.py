@@ -20,7 +20,7 @@ _IR = 8  # the oldest that has all of it: old runtimes read it too
 _NUMBERS = {"float32": 1, "int32": 6, "int64": 7, "bool": 9, "uint64": 13}  # of TensorProto
 
 Weights: TypeAlias = Mapping[str, NDArray[np.float32]]  # by torch's names
-Shape: TypeAlias = Sequence[int | str | None]
+Shape: TypeAlias = Sequence[int | str | None] | None
 
 
 class Graph:
@@ -49,8 +49,21 @@ class Graph:
     def output(self, name: str, made: str, kind: str, shape: Shape) -> None:
         from onnx import helper
 
-        self._nodes.append(helper.make_node("Identity", [made], [name]))
+        if any(made in node.output for node in self._nodes) and not self._is_output(made):
+            self._rename(made, name)  # copying it would cost as much as some operators do
+        else:
+            self._nodes.append(helper.make_node("Identity", [made], [name]))
         self._outputs.append(_value(name, kind, shape))
+
+    def _is_output(self, made: str) -> bool:
+        return any(made == output.name for output in self._outputs)
+
+    def _rename(self, made: str, name: str) -> None:
+        for node in self._nodes:
+            for names in (node.input, node.output):
+                for i, one in enumerate(names):
+                    if one == made:
+                        names[i] = name
 
     def weight(self, value: NDArray[Any], name: str = "") -> str:
         """A constant; those with a name of their own are found by it in the file."""
@@ -113,4 +126,4 @@ class Graph:
 def _value(name: str, kind: str, shape: Shape) -> Any:
     from onnx import helper
 
-    return helper.make_tensor_value_info(name, _NUMBERS[kind], list(shape))
+    return helper.make_tensor_value_info(name, _NUMBERS[kind], shape)

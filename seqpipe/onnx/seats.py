@@ -38,13 +38,8 @@ class Seats:
         return Seats(again, slots, len(left), widest), left
 
     @property
-    def places(self) -> Ints:
-        """Where in the grid each row stands: (R,)."""
-        return self.homes * self.widest + self.slots
-
-    @property
     def grid(self) -> Ints:
         """Which row stands where (N * K,); where none does, any, as nobody reads what it gets."""
         grid = np.zeros(self.sources * self.widest, np.int64)
-        grid[self.places] = np.arange(len(self.homes))
+        grid[self.homes * self.widest + self.slots] = np.arange(len(self.homes))
         return grid

@@ -1,16 +1,15 @@
 """The graphs of `seqpipe.nets.translator`, and what writes by them.
 
-There is one that reads a batch, one for a step of the decoder, and one that tells pieces from what
-the step gives; what stands between two steps comes and goes as arrays. As in
-`seqpipe.nets.stepper`, whatever hangs on a piece or on a place of the source alone is computed once
-and then looked up.
+There is one that reads a batch and one for a step of the decoder; what stands between two steps
+comes and goes as arrays. As in `seqpipe.nets.stepper`, whatever hangs on a piece or on a place of
+the source alone is computed once and then looked up.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,6 @@ def draw(
     return {
         "reader": _draw_reader(weights, decoder, encoder),
         "step": _draw_step(weights, decoder),
-        "tell": _draw_tell(weights),
     }
 
 
@@ -59,11 +57,6 @@ class _Decoder:
     layers: int
     attention: str
     feeding: bool
-
-    @property
-    def vectors(self) -> Array:
-        """Of the pieces that are written: (V, D)."""
-        return _scaled(self.weights["target.weight"])
 
     @property
     def inputs(self) -> int:
@@ -84,10 +77,6 @@ class _Decoder:
         return found
 
 
-def _scaled(table: Array) -> Array:
-    return (table * np.float32(math.sqrt(table.shape[1]))).astype(np.float32)
-
-
 def _draw_reader(weights: Weights, decoder: _Decoder, encoder: Mapping[str, Any]) -> bytes:
     """From ids (B, S) and lengths (B,) to what a decoder looks at and begins with."""
     graph = Graph("reader")
@@ -95,17 +84,19 @@ def _draw_reader(weights: Weights, decoder: _Decoder, encoder: Mapping[str, Any]
     lengths = graph.input("lengths", "int64", ["rows"])
     ids = graph.op("Transpose", batch, perm=[1, 0])  # (S, B)
     rows = draw_rows(graph, ids, lengths)
-    table = _scaled(weights.get("source.weight", weights["target.weight"]))
+    table = weights.get("source.weight", weights["target.weight"])
+    table = (table * np.float32(math.sqrt(table.shape[1]))).astype(np.float32)
     looked_up = LookedUp(graph, [ids], [table], rows)
     by_time = draw_encoder(graph, looked_up, rows, weights, **encoder)
     states = graph.op("Transpose", by_time, perm=[1, 0, 2])  # (B, S, M)
     keys = _keys(graph, decoder, states)
-    graph.output("keys", keys, "float32", ["rows", None, None])
+    graph.output("keys", keys, "float32", ["rows", None, None, None])
     values = np.concatenate(decoder.readers(), axis=1)  # (M, C)
     read = graph.op("MatMul", states, graph.weight(values, "decoder.readers"))
     graph.output("values", read, "float32", ["rows", "steps", values.shape[1]])
-    mask = graph.cast(graph.op("Transpose", rows.mask, perm=[1, 0]), "float32")
-    graph.output("mask", mask, "float32", ["rows", "steps"])
+    mask = graph.op("Unsqueeze", graph.op("Transpose", rows.mask, perm=[1, 0]), graph.ints(1))
+    gaps = graph.op("Where", mask, graph.float(0.0), graph.float(_CLOSED))
+    graph.output("gaps", gaps, "float32", ["rows", 1, "steps"])
     count = graph.cast(graph.op("Max", lengths, graph.int(1)), "float32")
     total = graph.op("ReduceSum", states, graph.ints(1), keepdims=0)
     mean = graph.op("Div", total, graph.op("Unsqueeze", count, graph.ints(1)))
@@ -119,13 +110,14 @@ def _draw_reader(weights: Weights, decoder: _Decoder, encoder: Mapping[str, Any]
 
 
 def _keys(graph: Graph, decoder: _Decoder, states: str) -> str:
-    """(B, S, A) of the additive kind, (B, A, S) of those that multiply."""
+    """(B, 1, S, A) of the additive kind, (B, A, S) of those that multiply."""
     name = "decoder.attention.key."
     if decoder.attention == "additive":
         product = graph.op(
             "MatMul", states, graph.weight(decoder.weights[f"{name}weight"].T, f"{name}weight")
         )
-        return graph.op("Add", product, graph.weight(decoder.weights[f"{name}bias"]))
+        keys = graph.op("Add", product, graph.weight(decoder.weights[f"{name}bias"]))
+        return graph.op("Unsqueeze", keys, graph.ints(1))
     if decoder.attention == "general":
         key = graph.weight(decoder.weights[f"{name}weight"].T, f"{name}weight")
         keys = graph.op("MatMul", states, key)
@@ -135,14 +127,16 @@ def _keys(graph: Graph, decoder: _Decoder, states: str) -> str:
 
 
 def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
-    """From pieces (R,) and what is carried to vectors (R, D), the attention (R, S), and what is
-    carried on."""
+    """From pieces (R,) and what is carried to the log-probabilities of all pieces (R, V), or of
+    those whose weights are given, the attention (R, S), and what is carried on."""
     graph = Graph("step")
     tokens = graph.input("tokens", "int64", ["rows"])
     before = draw_states(graph, decoder.cell, decoder.layers, decoder.width)
-    table = graph.weight(decoder.vectors, "target")
+    target = weights["target.weight"]
+    size, inputs = target.shape
+    tied = graph.weight(target, "target")
+    table = graph.op("Mul", tied, graph.float(math.sqrt(inputs)))
     lowest = decoder.lower(graph, 0)
-    size, inputs = decoder.vectors.shape
     gates = draw_lookup(graph, table, size, lowest, tokens, slice(0, inputs))
     if decoder.feeding:
         fed = graph.input("fed", "float32", ["rows", len(lowest.bias)])
@@ -170,7 +164,7 @@ def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
     vectors = graph.op(
         "Add", graph.op("Add", vectors, context), graph.op("Gather", written, tokens)
     )
-    graph.output("vectors", graph.op("Tanh", vectors), "float32", ["rows", inputs])
+    _tell(graph, weights, tied, graph.op("Tanh", vectors))
     draw_after(graph, after, decoder.width)
     if decoder.feeding:
         graph.output("fed.after", seen[-1], "float32", ["rows", len(lowest.bias)])
@@ -179,56 +173,43 @@ def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
 
 def _look(graph: Graph, decoder: _Decoder, hidden: str) -> tuple[str, str]:
     """The attention of each row (R, S), and what it reads there (R, C)."""
-    keys = graph.input("keys", "float32", ["sources", None, None])
+    keys = graph.input("keys", "float32", None)  # of one rank or another
     values = graph.input("values", "float32", ["sources", "steps", None])
-    mask = graph.input("mask", "float32", ["sources", "steps"])
-    grid = graph.input("grid", "int64", ["sources", "widest"])
-    places = graph.input("places", "int64", ["rows"])
-    asked = graph.op("Gather", hidden, grid)  # (N, K, H)
-    scores = _scores(graph, decoder, asked, keys)
-    open_ = graph.op("Unsqueeze", mask, graph.ints(1))  # (N, 1, S)
-    gaps = graph.op("Mul", graph.op("Sub", open_, graph.float(1.0)), graph.float(-_CLOSED))
+    gaps = graph.input("gaps", "float32", ["sources", 1, "steps"])
+    grid = graph.input("grid", "int64", None)
+    seats = graph.input("seats", "int64", ["rows", 2])
+    scores = _scores(graph, decoder, graph.op("Gather", hidden, grid), keys)
     shares = graph.op("Softmax", graph.op("Add", scores, gaps), axis=2)
-    shares = graph.op("Mul", shares, open_)  # of a row of nothing all are equal, and none
-    found = []
-    for grown in (shares, graph.op("MatMul", shares, values)):
-        width = graph.op("Slice", graph.op("Shape", grown), graph.ints(2), graph.ints(3))
-        flat = graph.op("Concat", graph.ints(-1), width, axis=0)
-        found.append(graph.op("Gather", graph.op("Reshape", grown, flat), places))
-    return found[0], found[1]
+    read = graph.op("MatMul", shares, values)
+    return graph.op("GatherND", shares, seats), graph.op("GatherND", read, seats)
 
 
 def _scores(graph: Graph, decoder: _Decoder, asked: str, keys: str) -> str:
-    """(N, K, S)"""
+    """(N, K, S), from what asks (N, K, H), or (N, K, 1, H) of the additive kind."""
     if decoder.attention != "additive":
         return graph.op("MatMul", asked, keys)
     name = "decoder.attention."
     query = graph.weight(decoder.weights[f"{name}asked.weight"].T, f"{name}asked")
-    weight = graph.weight(decoder.weights[f"{name}weight.weight"].T, f"{name}weight")
-    own = graph.op("Unsqueeze", graph.op("MatMul", asked, query), graph.ints(2))  # (N, K, 1, A)
-    both = graph.op("Add", own, graph.op("Unsqueeze", keys, graph.ints(1)))  # (N, K, S, A)
-    return graph.op("Squeeze", graph.op("MatMul", graph.op("Tanh", both), weight), graph.ints(3))
+    weight = graph.weight(decoder.weights[f"{name}weight.weight"][0], f"{name}weight")  # (A,)
+    both = graph.op("Add", graph.op("MatMul", asked, query), keys)  # (N, K, S, A)
+    return graph.op("MatMul", graph.op("Tanh", both), weight)
 
 
-def _draw_tell(weights: Weights) -> bytes:
-    """From vectors (R, D) to the log-probabilities of all pieces (R, V), or of some that were
-    taken out before."""
-    graph = Graph("tell")
-    output = weights.get("output.weight", weights["target.weight"]).T  # (D, V)
-    width = len(output)
-    vectors = graph.optional("vectors", np.zeros((1, width), np.float32), ["rows", width])
-    pieces = graph.optional("pieces", np.zeros(1, np.int64), ["pieces"])
-    some = graph.optional("weight", np.zeros((width, 1), np.float32), [width, "pieces"])
-    some_bias = graph.optional("bias", np.zeros(1, np.float32), ["pieces"])
-    every, bias = graph.weight(output, "output"), graph.weight(weights["bias"], "output.bias")
-    for name, factor, added in (("scores", every, bias), ("some.scores", some, some_bias)):
-        scores = graph.op("Add", graph.op("MatMul", vectors, factor), added)
-        told = graph.op("LogSoftmax", scores, axis=1)
-        graph.output(name, told, "float32", ["rows", None])
-    taken = graph.op("Gather", every, pieces, axis=1)
-    graph.output("some.weight", taken, "float32", [width, "pieces"])
-    graph.output("some.bias", graph.op("Gather", bias, pieces), "float32", ["pieces"])
-    return graph.model()
+def _tell(graph: Graph, weights: Weights, tied: str, vectors: str) -> None:
+    """Twice: nothing is computed of what is not asked for."""
+    own = weights.get("output.weight")
+    every = tied if own is None else graph.weight(own, "output")
+    graph.output("output", every, "float32", [None, None])
+    bias = graph.weight(weights["bias"], "bias")
+    graph.output("output.bias", bias, "float32", [None])
+    scores = graph.op("MatMul", vectors, graph.op("Transpose", every, perm=[1, 0]))
+    told = graph.op("LogSoftmax", graph.op("Add", scores, bias), axis=1)
+    graph.output("scores", told, "float32", ["rows", None])
+    width = weights["target.weight"].shape[1]
+    some = graph.optional("some", np.zeros((1, width), np.float32), ["pieces", width])
+    some_bias = graph.optional("some.bias", np.zeros(1, np.float32), ["pieces"])
+    scores = graph.op("Gemm", vectors, some, some_bias, transB=1)
+    graph.output("some.scores", graph.op("LogSoftmax", scores, axis=1), "float32", ["rows", None])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,26 +218,28 @@ class Looked:
 
     keys: Array
     values: Array
-    mask: Array  # (N, S), 1 where there is something
+    gaps: Array  # (N, 1, S), zero where there is something
     seats: Seats
-    attention: str  # its kind
+    given: Mapping[str, NDArray[Any]]  # to a step
+
+    @classmethod
+    def of(cls, keys: Array, values: Array, gaps: Array, seats: Seats) -> Looked:
+        grid = seats.grid.reshape(seats.sources, seats.widest)
+        given: dict[str, NDArray[Any]] = {"keys": keys, "values": values, "gaps": gaps}
+        # what asks by adding needs an axis for the places that it is added to
+        given["grid"] = grid[:, :, None] if keys.ndim == 4 else grid
+        given["seats"] = np.stack([seats.homes, seats.slots], axis=1)
+        return cls(keys, values, gaps, seats, given)
 
     def pick(self, rows: Ints) -> Looked:
         seats, left = self.seats.pick(rows, spare=_SPARE)
         if left is None:
-            return replace(self, seats=seats)
-        mask = self.mask[left]
-        longest = int(mask.sum(axis=1).max(initial=0))
+            return Looked.of(self.keys, self.values, self.gaps, seats)
+        gaps = self.gaps[left]
+        longest = int((gaps == 0).sum(axis=2).max(initial=0))
         keys = self.keys[left]
-        keys = keys[:, :longest] if self.attention == "additive" else keys[:, :, :longest]
-        values = self.values[left, :longest]
-        return Looked(keys, values, mask[:, :longest], seats, self.attention)
-
-    def inputs(self) -> dict[str, NDArray[Any]]:
-        seats = self.seats
-        grid = seats.grid.reshape(seats.sources, seats.widest)
-        given = {"keys": self.keys, "values": self.values, "mask": self.mask}
-        return {**given, "grid": grid, "places": seats.places}
+        keys = keys[:, :, :longest]
+        return Looked.of(keys, self.values[left, :longest], gaps[:, :, :longest], seats)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,12 +249,12 @@ class Writing:
     looked: Looked
     states: Mapping[str, Array]  # by the names of inputs, (R, ...) each
     pieces: Ints | None  # (V',) those that the columns of the scores stand for; None: all
-    output: Mapping[str, Array]  # the weight (D, V') and the bias (V',) of these
+    output: Mapping[str, Array]  # the weight (V', D) and the bias (V',) of these
 
     def pick(self, rows: Ints) -> Writing:
         """Some rows, in any order, as often as they are named."""
         states = {name: state[rows] for name, state in self.states.items()}
-        return replace(self, looked=self.looked.pick(rows), states=states)
+        return Writing(self.looked.pick(rows), states, self.pieces, self.output)
 
 
 class Translator:
@@ -284,13 +267,12 @@ class Translator:
         cell: str,
         decoder_width: int,
         decoder_layers: int,
-        attention: str,
         feeding: bool,
         **_: Any,
     ) -> None:
-        self._reader, self._step, self._tell = (sessions[n] for n in ("reader", "step", "tell"))
+        self._reader, self._step = sessions["reader"], sessions["step"]
+        self._output: tuple[Array, Array] | None = None  # (V, D) and (V,)
         self._width = decoder_width
-        self._attention = attention
         self._hidden = [f"hidden.{i}" for i in range(decoder_layers)]
         self._cells = [f"cell.{i}" for i in range(decoder_layers if cell == "lstm" else 0)]
         self._fed = ["fed"] if feeding else []
@@ -301,25 +283,30 @@ class Translator:
     def begin(self, ids: Ints, lengths: Ints, shortlist: Ints | None = None) -> Writing:
         """What writing begins with; `shortlist` (V',), ascending, are the only pieces to be
         written."""
-        names = ["keys", "values", "mask", *self._hidden]
-        keys, values, mask, *hidden = self._reader.run({"ids": ids, "lengths": lengths}, *names)
-        looked = Looked(keys, values, mask, Seats.one_each(len(ids)), self._attention)
+        names = ["keys", "values", "gaps", *self._hidden]
+        keys, values, gaps, *hidden = self._reader.run({"ids": ids, "lengths": lengths}, *names)
+        looked = Looked.of(keys, values, gaps, Seats.one_each(len(ids)))
         states = dict(zip(self._hidden, hidden, strict=True))
         states |= {name: np.zeros((len(ids), self._width), np.float32) for name in self._cells}
         states |= {name: np.zeros((len(ids), self._gates), np.float32) for name in self._fed}
         if shortlist is None:
             return Writing(looked, states, None, {})
-        weight, bias = self._tell.run({"pieces": shortlist}, "some.weight", "some.bias")
-        return Writing(looked, states, shortlist, {"weight": weight, "bias": bias})
+        if self._output is None:  # what is not asked for is given, and not looked at
+            given = {"tokens": np.zeros(len(ids), np.int64), **looked.given, **states}
+            weight, bias = self._step.run(given, "output", "output.bias")
+            self._output = weight, bias
+        weight, bias = self._output
+        some = {"some": weight[shortlist], "some.bias": bias[shortlist]}
+        return Writing(looked, states, shortlist, some)
 
     def step(self, tokens: Ints, writing: Writing) -> Step[Writing]:
         """What follows these pieces (R,)."""
-        given = {"tokens": tokens, **writing.looked.inputs(), **writing.states}
-        vectors, attention, *after = self._step.run(given, "vectors", "attention", *self._after)
+        given = {"tokens": tokens, **writing.looked.given, **writing.states, **writing.output}
         name = "some.scores" if writing.output else "scores"
-        (scores,) = self._tell.run({"vectors": vectors, **writing.output}, name)
+        scores, attention, *after = self._step.run(given, name, "attention", *self._after)
         states = dict(zip(self._carried, after, strict=True))
-        return Step(scores, replace(writing, states=states), attention)
+        going = Writing(writing.looked, states, writing.pieces, writing.output)
+        return Step(scores, going, attention)
 
 
 TRANSLATOR = Drawing(draw, Translator)
