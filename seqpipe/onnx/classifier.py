@@ -64,7 +64,7 @@ def draw(
         graph.weight(weights["output.bias"], "output.bias"),
         transB=1,
     )
-    graph.output("scores", scores, "float32", ["rows", len(weights["output.bias"])])
+    graph.output(scores, "float32", ["rows", len(weights["output.bias"])], name="scores")
     return {"classifier": graph.model()}
 
 
@@ -74,7 +74,9 @@ def _attention(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: 
     query = graph.weight(weights[f"{prefix}query.weight"].T, f"{prefix}query")
     keys = graph.op("Tanh", graph.op("Add", graph.op("MatMul", states, key), bias))
     scores = graph.op("Squeeze", graph.op("MatMul", keys, query), graph.integers(2))  # (S, B)
-    shares = graph.op("Softmax", graph.op("Where", rows.mask, scores, graph.number(_LOWEST)), axis=0)
+    shares = graph.op(
+        "Softmax", graph.op("Where", rows.mask, scores, graph.number(_LOWEST)), axis=0
+    )
     weighted = graph.op("Mul", states, graph.op("Unsqueeze", shares, graph.integers(2)))
     return graph.op("ReduceSum", weighted, graph.integers(0), keepdims=0)
 
