@@ -47,8 +47,8 @@ def annotate(bench: Bench) -> None:
     pairs = zip(found[OURS], found[APPLY], strict=True)
     bench.figure(APPLY, "times as fast is seqpipe", "times", *(a[0] / b[0] for a, b in pairs))
     bench.remark(
-        f"{count:,} documents of jsonl, to jsonl and, by spacy, to DocBin; the start is the time of "
-        f"{count // WARM:,}, and taken off. Python {sys.version_info[0]}.{sys.version_info[1]}."
+        f"{count:,} documents of jsonl, to jsonl and, by spacy, to DocBin; the start is the time "
+        f"of {count // WARM:,}, and taken off. Python {sys.version_info[0]}.{sys.version_info[1]}."
     )
 
 

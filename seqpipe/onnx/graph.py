@@ -36,6 +36,7 @@ class Graph:
         self._weights: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
+        self._named: dict[str, str] = {}  # what was made, by the names of outputs
         self._known: dict[tuple[Any, ...], str] = {}  # small constants, which come again and again
 
     def input(self, name: str, kind: str, shape: Shape) -> str:
@@ -49,16 +50,15 @@ class Graph:
     def output(self, name: str, made: str, kind: str, shape: Shape) -> None:
         from onnx import helper
 
-        if any(made in node.output for node in self._nodes) and not self._is_output(made):
+        if made not in self._named and any(made in node.output for node in self._nodes):
             self._rename(made, name)  # copying it would cost as much as some operators do
         else:
+            made = self._named.get(made, made)
             self._nodes.append(helper.make_node("Identity", [made], [name]))
         self._outputs.append(_value(name, kind, shape))
 
-    def _is_output(self, made: str) -> bool:
-        return any(made == output.name for output in self._outputs)
-
     def _rename(self, made: str, name: str) -> None:
+        self._named[made] = name
         for node in self._nodes:
             for names in (node.input, node.output):
                 for i, one in enumerate(names):
@@ -75,6 +75,9 @@ class Graph:
 
     def number(self, value: float) -> str:
         return self._small(np.array(value, np.float32))
+
+    def numbers(self, *values: float) -> str:
+        return self._small(np.array(values, np.float32))
 
     def integers(self, *values: int) -> str:
         return self._small(np.array(values, np.int64))
@@ -97,7 +100,8 @@ class Graph:
         from onnx import helper
 
         made = [f"{kind.lower()}{len(self._nodes)}_{i}" for i in range(outputs)]
-        self._nodes.append(helper.make_node(kind, list(inputs), made, **attributes))
+        read = [self._named.get(name, name) for name in inputs]
+        self._nodes.append(helper.make_node(kind, read, made, **attributes))
         return made
 
     def cast(self, made: str, kind: str) -> str:

@@ -94,12 +94,12 @@ def _draw_reader(weights: Weights, decoder: _Decoder, encoder: Mapping[str, Any]
     values = np.concatenate(decoder.readers(), axis=1)  # (M, C)
     read = graph.op("MatMul", states, graph.weight(values, "decoder.readers"))
     graph.output("values", read, "float32", ["rows", "steps", values.shape[1]])
-    mask = graph.op("Unsqueeze", graph.op("Transpose", rows.mask, perm=[1, 0]), graph.ints(1))
-    gaps = graph.op("Where", mask, graph.float(0.0), graph.float(_CLOSED))
+    mask = graph.op("Unsqueeze", graph.op("Transpose", rows.mask, perm=[1, 0]), graph.integers(1))
+    gaps = graph.op("Where", mask, graph.number(0.0), graph.number(_CLOSED))
     graph.output("gaps", gaps, "float32", ["rows", 1, "steps"])
-    count = graph.cast(graph.op("Max", lengths, graph.int(1)), "float32")
-    total = graph.op("ReduceSum", states, graph.ints(1), keepdims=0)
-    mean = graph.op("Div", total, graph.op("Unsqueeze", count, graph.ints(1)))
+    count = graph.cast(graph.op("Max", lengths, graph.integer(1)), "float32")
+    total = graph.op("ReduceSum", states, graph.integers(1), keepdims=0)
+    mean = graph.op("Div", total, graph.op("Unsqueeze", count, graph.integers(1)))
     start = graph.weight(weights["decoder.start.weight"].T, "decoder.start.weight")
     bias = graph.weight(weights["decoder.start.bias"], "decoder.start.bias")
     starts = graph.op("Tanh", graph.op("Add", graph.op("MatMul", mean, start), bias))
@@ -117,12 +117,12 @@ def _keys(graph: Graph, decoder: _Decoder, states: str) -> str:
             "MatMul", states, graph.weight(decoder.weights[f"{name}weight"].T, f"{name}weight")
         )
         keys = graph.op("Add", product, graph.weight(decoder.weights[f"{name}bias"]))
-        return graph.op("Unsqueeze", keys, graph.ints(1))
+        return graph.op("Unsqueeze", keys, graph.integers(1))
     if decoder.attention == "general":
         key = graph.weight(decoder.weights[f"{name}weight"].T, f"{name}weight")
         keys = graph.op("MatMul", states, key)
     else:
-        keys = graph.op("Mul", states, graph.float(1 / math.sqrt(decoder.width)))
+        keys = graph.op("Mul", states, graph.number(1 / math.sqrt(decoder.width)))
     return graph.op("Transpose", keys, perm=[0, 2, 1])
 
 
@@ -135,7 +135,7 @@ def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
     target = weights["target.weight"]
     size, inputs = target.shape
     tied = graph.weight(target, "target")
-    table = graph.op("Mul", tied, graph.float(math.sqrt(inputs)))
+    table = graph.op("Mul", tied, graph.number(math.sqrt(inputs)))
     lowest = decoder.lower(graph, 0)
     gates = draw_lookup(graph, table, size, lowest, tokens, slice(0, inputs))
     if decoder.feeding:
@@ -146,7 +146,9 @@ def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
     graph.output("attention", weighed, "float32", ["rows", "steps"])
     shares = [reader.shape[1] for reader in decoder.readers()]
     if len(shares) > 1:
-        context, *seen = graph.ops("Split", read, graph.ints(*shares), outputs=len(shares), axis=1)
+        context, *seen = graph.ops(
+            "Split", read, graph.integers(*shares), outputs=len(shares), axis=1
+        )
     else:
         context, seen = read, []
     for i in range(1, decoder.layers):

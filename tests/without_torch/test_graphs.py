@@ -159,5 +159,5 @@ def test_taggers(more: dict[str, Any]) -> None:
 @pytest.mark.parametrize("more", [{"cell": "sru"}, {"pooling": ["sum"]}])
 def test_what_cannot_be_drawn_is_named(more: dict[str, Any]) -> None:
     weights = {n: w.numpy() for n, w in build_classifier(**LABELLING).state_dict().items()}
-    with pytest.raises(GraphsLacking, match="'sru'|'sum'"):
+    with pytest.raises(GraphsLacking, match=r"'sru'|'sum'"):
         CLASSIFIER.draw(weights, **{**LABELLING, **more})
