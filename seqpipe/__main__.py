@@ -19,7 +19,15 @@ from types import ModuleType
 from typing import TextIO
 
 from seqpipe import __version__
-from seqpipe.errors import SeqpipeError, TorchMissing, UsageError, listed, nearest, reason_of
+from seqpipe.errors import (
+    PackageMissing,
+    SeqpipeError,
+    TorchMissing,
+    UsageError,
+    listed,
+    nearest,
+    reason_of,
+)
 
 COMMANDS = {
     "demo": "train on the bundled texts, annotate some, show how to go on",
@@ -46,6 +54,10 @@ examples:
   python -m seqpipe annotate stars/model-best new.jsonl --output annotated.jsonl
 
 python -m seqpipe COMMAND --help tells more of each."""
+
+
+# What somebody may do without who only runs exported pipelines: see requirements-onnx.txt.
+_LEFT_OUT = {"datasets", "huggingface_hub", "pyarrow", "sacrebleu", "torch"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,8 +153,9 @@ def _fail(error: Exception, *, debug: bool) -> int:
 def _sentence(error: Exception) -> str:
     if isinstance(error, SeqpipeError):
         return str(error)
-    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-        return str(TorchMissing())
+    if isinstance(error, ModuleNotFoundError) and error.name in _LEFT_OUT:
+        named = error.name
+        return str(TorchMissing() if named == "torch" else PackageMissing(named))
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}."

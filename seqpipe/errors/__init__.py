@@ -65,6 +65,7 @@ SeqpipeError
 │   └── TrialsDie           workers that did not come back
 ├── AddressRefused      a place in the network where no server can be opened
 ├── ExtraMissing        an optional package that is not installed
+├── PackageMissing      another one, left out where pipelines are only run
 ├── TorchMissing        torch is not installed, and the pipeline is not exported
 ├── TrackerFailed       a tracker that takes no run
 ├── CheckpointError     a run that cannot be continued as asked
@@ -333,6 +334,11 @@ class AddressRefused(SeqpipeError):
 class ExtraMissing(SeqpipeError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} is not installed: pip install "seqpipe[{extra}]" brings it.')
+
+
+class PackageMissing(SeqpipeError):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not installed, and this needs it: pip install {name}.")
 
 
 class TorchMissing(SeqpipeError):
