@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 from torch import Tensor
 
+from seqpipe.explain.explained import Explained
 from seqpipe.explain.stages import BOUNDARIES
 from seqpipe.held import HeldNet
 from seqpipe.nets.tagger import Tagger
@@ -41,17 +42,13 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Boundaries:
+class Boundaries(Explained):
     """The stretches make up all of the text that is not white space."""
 
     stage: str
     words: list[Stretch]
     ranked: list[int]  # the places of the stretches, the least sure end first
     kind: str = BOUNDARIES
-
-    def plain(self) -> dict[str, Any]:
-        """Nothing but str, int, float, dict and list."""
-        return asdict(self)
 
 
 class Cutter(Protocol):

@@ -4,7 +4,7 @@ to what other stages have to say of theirs."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 
 from seqpipe.errors import NotInitialized, SettingError
 from seqpipe.explain.boundaries import boundaries_of
+from seqpipe.explain.explained import Explained
 from seqpipe.explain.foretelling import foretold
 from seqpipe.explain.path import Numbers
 from seqpipe.explain.reader import Reader
@@ -42,7 +43,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Explained):
     """The saliency of all words adds up to `log_odds` less `baseline`, but for `gap`."""
 
     stage: str
@@ -57,18 +58,6 @@ class Explanation:
     words: list[Word]
     ranked: list[int]  # the places of the visible words, what decided most first
     kind: str = LABEL
-
-    def plain(self) -> dict[str, Any]:
-        """Nothing but str, int, float, None, dict and list: survives `DocBin` and `n_process`."""
-        return asdict(self)
-
-
-class Explained(Protocol):
-    """What every explanation is: of a kind, and plain values on wish."""
-
-    @property
-    def kind(self) -> str: ...
-    def plain(self) -> dict[str, Any]: ...
 
 
 class Labeller(Protocol):

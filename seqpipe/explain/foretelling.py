@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
 from torch import Tensor
 
+from seqpipe.explain.explained import Explained
 from seqpipe.explain.path import Numbers
 from seqpipe.explain.stages import SURPRISAL
 from seqpipe.held import HeldNet
@@ -43,7 +44,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Foretelling:
+class Foretelling(Explained):
     """Of the model as it is: what it would have learned on the way is left out."""
 
     stage: str
@@ -51,10 +52,6 @@ class Foretelling:
     words: list[Piece]
     ranked: list[int]  # the places of the visible pieces, the least expected first
     kind: str = SURPRISAL
-
-    def plain(self) -> dict[str, Any]:
-        """Nothing but str, int, float, dict and list."""
-        return asdict(self)
 
 
 class Teller(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +13,7 @@ from spacy.tokens import Doc
 from torch import Tensor
 
 from seqpipe.errors import SettingError
+from seqpipe.explain.explained import Explained
 from seqpipe.explain.foretelling import pieces_of, walked
 from seqpipe.explain.path import Numbers
 from seqpipe.explain.reader import Reader
@@ -42,7 +43,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class StateMap:
+class StateMap(Explained):
     """Some units over all of a text."""
 
     stage: str
@@ -51,10 +52,6 @@ class StateMap:
     words: list[Moment]
     ranked: list[int]  # the places of the pieces, those first that moved the state most
     kind: str = STATES
-
-    def plain(self) -> dict[str, Any]:
-        """Nothing but str, int, float, None, dict and list."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

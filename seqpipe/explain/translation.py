@@ -4,13 +4,14 @@ in its place; and the best few translations as a whole."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
 
+from seqpipe.explain.explained import Explained
 from seqpipe.explain.foretelling import Other
 from seqpipe.explain.path import Numbers
 from seqpipe.explain.runners_up import RunnersUp, speller_of, words_in
@@ -46,7 +47,7 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
+class Translated(Explained):
     """What was made of a doc. The best few are found by a beam, so that the first of them may be
     better than the translation itself where that is the work of a smaller one."""
 
@@ -57,10 +58,6 @@ class Translated:
     ranked: list[int]  # the places of the words, the least sure first
     nbest: list[Whole]
     kind: str = TRANSLATION
-
-    def plain(self) -> dict[str, Any]:
-        """Nothing but str, int, float, None, dict and list."""
-        return asdict(self)
 
 
 class Translating(Protocol):
