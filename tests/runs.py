@@ -3,45 +3,41 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import signal
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from seqpipe.cli.train import Silent
+import torch
+
+import seqpipe.cli._trainee as trainee
+from seqpipe.cli._study import Curve
+from seqpipe.cli.train import Silent, train
+from seqpipe.cli.tune import tune
+from seqpipe.train.checkpoint import Position
+from seqpipe.train.team import joined
 
 TIMES = {"seconds", "words_per_second"}
 
-# Trains as a user's process does, and dies by SIGKILL at the step or in the write it is told.
-CHILD = """
-import json, os, signal, sys
-from seqpipe.cli.train import Silent, train
-import seqpipe.cli._trainee as trainee
 
-settings = json.loads(sys.argv[1])
-die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
 
 class Mortal(Silent):
-    def stepped(self, position, words_per_second):
-        if position.step == settings["step"]:
+    """Is killed at a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def stepped(self, position: Position, words_per_second: float) -> None:
+        if position.step == self.step:
             die()
-
-if settings["saving"]:
-    save = trainee.StageTrainee.save
-    saves = []
-    def dying(self, name, validation):
-        saves.append(name)
-        if len(saves) == settings["saving"]:
-            to_disk = type(self.nlp).to_disk
-            type(self.nlp).to_disk = lambda nlp, path: (to_disk(nlp, path), die())
-        save(self, name, validation)
-    trainee.StageTrainee.save = dying
-
-train(settings["stage"], settings["data"], output=settings["output"], resume=True,
-      overrides=settings["overrides"], watcher=Mortal())
-"""
 
 
 class Impatient(Silent):
@@ -68,6 +64,25 @@ def written_bytes(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
+def apart(work: Callable[..., object], *, fresh: bool = False, **facts: Any) -> BaseProcess:
+    """Begins work in a copy of this process, which has imported everything; or in a fresh one.
+
+    A fresh one needs seconds for that, and keeps its sets in another order. torch cannot be copied
+    once it has computed on a GPU.
+    """
+    context = multiprocessing.get_context("spawn" if fresh or torch.cuda.is_available() else "fork")
+    process = context.Process(target=work, kwargs=facts)
+    process.start()
+    return process
+
+
+def ended(*processes: BaseProcess) -> list[int | None]:
+    """How each has ended, None where it has not."""
+    for process in processes:
+        process.join(timeout=300)
+    return [process.exitcode for process in processes]
+
+
 def child(
     data: Path,
     output: Path,
@@ -76,18 +91,53 @@ def child(
     stage: str = "sentiment",
     step: int = 0,
     saving: int = 0,
-) -> int:
-    """Goes on with a run in a process of its own; gives how that ended."""
-    settings = {
-        "stage": stage,
-        "data": str(data),
-        "output": str(output),
-        "overrides": {**overrides, "seqpipe.checkpoint_seconds": 30},
-        "step": step,
-        "saving": saving,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, json.dumps(settings)], capture_output=True, timeout=300
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
-    return done.returncode
+    fresh: bool = False,
+) -> int | None:
+    """Goes on with a run in another process, killed at a step or in so manieth a save; gives how
+    that ended."""
+    settings = {**overrides, "seqpipe.checkpoint_seconds": 30}
+    asked = {"stage": stage, "data": str(data), "output": output, "overrides": settings}
+    (code,) = ended(apart(go_on, fresh=fresh, asked=asked, step=step, saving=saving))
+    return code
+
+
+def go_on(asked: Mapping[str, Any], step: int, saving: int) -> None:
+    """In a process of its own: what it changes stays changed."""
+    if saving:
+        _die_in_save(saving)
+    how = dict(asked)
+    train(how.pop("stage"), how.pop("data"), resume=True, watcher=Mortal(step), **how)
+
+
+def learn_together(team: Mapping[str, str], asked: Sequence[Mapping[str, Any]]) -> None:
+    """The same as one process of a team, run after run."""
+    os.environ |= team
+    with joined() as both, patch("seqpipe.train.team.joined", lambda: nullcontext(both)):
+        for run in asked:
+            how = dict(run)
+            watcher = Mortal(how.pop("step", 0))
+            train(how.pop("stage"), how.pop("data"), watcher=watcher, **how)
+
+
+def _die_in_save(number: int) -> None:
+    save, saves = trainee.StageTrainee.save, list[str]()
+
+    def dying(self: trainee.StageTrainee, name: str, validation: Any) -> None:
+        saves.append(name)
+        if len(saves) == number:
+            to_disk = self.nlp.to_disk
+            self.nlp.to_disk = lambda path: (to_disk(path), die())
+        save(self, name, validation)
+
+    trainee.StageTrainee.save = dying  # type: ignore[method-assign]
+
+
+def search_on(output: Path, trial: int, step: int, **search: Any) -> None:
+    """The same with a search, killed at a step of a trial."""
+
+    def stepped(self: Curve, position: Position, words_per_second: float) -> None:
+        if self._trial.number == trial and position.step == step:
+            die()
+
+    Curve.stepped = stepped  # type: ignore[method-assign]
+    tune("sentiment", output=output, resume=True, **search)

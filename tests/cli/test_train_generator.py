@@ -131,8 +131,8 @@ def test_killed_while_saving_it_ends_in_the_same_bytes(poems: Path, tmp_path: Pa
     train("generator", str(poems), output=whole, overrides=QUICK)
     killed.mkdir()
     for saving, code in ((2, -signal.SIGKILL), (0, 0)):
-        ended = child(poems, killed, overrides=QUICK, stage="generator", saving=saving)
-        assert ended == code
+        how: dict[str, Any] = {"stage": "generator", "saving": saving, "fresh": saving == 0}
+        assert child(poems, killed, overrides=QUICK, **how) == code
     assert written_bytes(killed) == written_bytes(whole)
     assert told(killed) == told(whole)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 import subprocess
 import sys
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import told, written_bytes
+from runs import apart, ended, learn_together, told, written_bytes
 
 from seqpipe.cli.train import train
 from seqpipe.errors import CheckpointError
@@ -52,27 +50,6 @@ STAGES: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]] = {
     ),
 }
 
-# Does one run after the other, each as `python -m seqpipe train` would.
-CHILD = """
-import contextlib, json, os, signal, sys
-import seqpipe.train.team as team
-from seqpipe.cli.train import Silent, train
-from seqpipe.errors import SeqpipeError
-
-class Mortal(Silent):
-    def __init__(self, step):
-        self.step = step
-    def stepped(self, position, words_per_second):
-        if position.step == self.step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-with team.joined() as both:
-    team.joined = lambda: contextlib.nullcontext(both)
-    for how in json.loads(sys.argv[1]):
-        step = how.pop("step", 0)
-        train(how.pop("stage"), how.pop("data"), watcher=Mortal(step), **how)
-"""
-
 
 def settings(stage: str, **more: Any) -> dict[str, Any]:
     own = {f"components.{stage}.{name}": value for name, value in STAGES[stage][2].items()}
@@ -93,21 +70,15 @@ def runs(output: Path, *stages: str, **more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def together(asked: Sequence[Mapping[str, Any]], *, processes: int = 2) -> list[int]:
+def together(asked: Sequence[Mapping[str, Any]], *, processes: int = 2) -> list[int | None]:
     """Processes of one team; gives how each has ended."""
     team = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
     begun = [
-        subprocess.Popen(
-            [sys.executable, "-c", CHILD, json.dumps(asked)],
-            env={**os.environ, **team, "RANK": str(rank)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        apart(learn_together, team={**team, "RANK": str(rank)}, asked=asked)
         for rank in range(processes)
     ]
-    said = [process.communicate(timeout=300)[1].decode() for process in begun]
-    codes = [process.returncode for process in begun]
-    assert set(codes) <= {0, -9, 1}, said
+    codes = ended(*begun)
+    assert set(codes) <= {0, -9, 1}
     return codes
 
 

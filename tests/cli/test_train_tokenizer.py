@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
@@ -96,8 +97,8 @@ def test_killed_it_ends_in_the_same_bytes(sentences: Path, tmp_path: Path) -> No
     train("tokenizer", str(sentences), output=whole, overrides=settings)
     killed.mkdir()
     for step, code in ((STEP, -signal.SIGKILL), (0, 0)):
-        ended = child(sentences, killed, overrides=settings, stage="tokenizer", step=step)
-        assert ended == code
+        how: dict[str, Any] = {"stage": "tokenizer", "step": step, "fresh": step == 0}
+        assert child(sentences, killed, overrides=settings, **how) == code
     assert written_bytes(killed) == written_bytes(whole)
     assert told(killed) == told(whole)
 

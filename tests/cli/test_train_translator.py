@@ -106,8 +106,8 @@ def test_killed_it_ends_in_the_same_bytes(pairs: Path, tmp_path: Path) -> None:
     train("translator", str(pairs), output=whole, overrides=settings)
     killed.mkdir()
     for step, code in ((STEP, -signal.SIGKILL), (0, 0)):
-        ended = child(pairs, killed, overrides=settings, stage="translator", step=step)
-        assert ended == code
+        how: dict[str, Any] = {"stage": "translator", "step": step, "fresh": step == 0}
+        assert child(pairs, killed, overrides=settings, **how) == code
     assert written_bytes(killed) == written_bytes(whole)
     assert told(killed) == told(whole)
 

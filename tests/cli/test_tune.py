@@ -6,7 +6,6 @@ import importlib.util
 import json
 import math
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from commands import Command, read_lines, write_lines
+from runs import apart, ended, search_on
 
 import seqpipe.cli._study as study
 from seqpipe.cli._run import Trained
@@ -451,31 +451,13 @@ def test_a_score_of_ones_own_that_is_better_the_lower(reviews: Path, tmp_path: P
     assert tuned.best is not None and tuned.best.score == min(done) >= 0
 
 
-# Dies by SIGKILL at a step of a trial.
-CHILD = """
-import json, os, signal, sys
-import seqpipe.cli._study as study
-from seqpipe.cli.tune import tune
-
-asked = json.loads(sys.argv[1])
-
-def stepped(self, position, words_per_second):
-    if self._trial.number == asked["trial"] and position.step == asked["step"]:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-study.Curve.stepped = stepped
-tune("sentiment", asked["data"], output=asked["output"], resume=True, **asked["search"])
-"""
-
-
 @searches
 def test_killed_in_a_trial_it_ends_in_the_same_table(reviews: Path, tmp_path: Path) -> None:
     search: dict[str, Any] = {"trials": 3, "space": SMALL, "overrides": QUICK}
     tune("sentiment", str(reviews), output=tmp_path / "whole", **search)
     output = tmp_path / "out"
-    asked = {"data": str(reviews), "output": str(output), "search": search, "trial": 1, "step": 3}
-    ran = subprocess.run([sys.executable, "-c", CHILD, json.dumps(asked)], capture_output=True)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr.decode()
+    searching = apart(search_on, data=str(reviews), output=output, trial=1, step=3, **search)
+    assert ended(searching) == [-signal.SIGKILL]
     tune("sentiment", str(reviews), output=output, resume=True, **search)
     assert tables(output) == tables(tmp_path / "whole")
 
