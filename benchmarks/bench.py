@@ -70,6 +70,11 @@ class Bench:
         self.results = Results(self._run())
 
     @property
+    def keep(self) -> str:
+        """An option of those peers that keep their weights."""
+        return f"--keep={self.options.cache / 'models'}"
+
+    @property
     def quick(self) -> bool:
         return self.options.quick
 

@@ -20,8 +20,8 @@ _HEAD = """# Benchmarks
 Every figure here was measured by one command, which writes this page too:
 
 ```console
-$ python -m benchmarks --quick
-$ python -m benchmarks sentiment --data FOLDER --output docs
+python -m benchmarks --quick
+python -m benchmarks sentiment --data FOLDER --output docs
 ```
 
 The first takes some minutes, on the bundled corpora or, with `--data`, on a folder of data sets.

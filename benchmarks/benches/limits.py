@@ -38,7 +38,7 @@ def limits(bench: Bench) -> None:
     runs: dict[str, Callable[[], Any]] = {"peak": lambda: peaks.append(product_limit())}
     runs |= {name: case.run for name, case in cases.items()}
     times = in_turns(runs, bench.turns)
-    peak = middle(peaks)
+    peak = max(peaks)  # a limit is what was reached at best
     bench.figure("matrix product, 1024 by 1024", "GFLOP/s", "speed", *(p / 1e9 for p in peaks))
     bench.figure("copy in memory", "GB/s", "speed", copy_limit() / 1e9)
     for name, case in cases.items():

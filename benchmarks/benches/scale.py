@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from benchmarks.scores import exponent
 from benchmarks.stages import fresh, texts
 
 STAGES = ("sentiment", "tokenizer", "generator")
+ROOT = Path(__file__).parent.parent.parent  # where `benchmarks` can be imported from
 FEW = 200  # documents that a fresh stage learns its words from
 
 # In a process of its own, for the highest memory of a process never goes down.
@@ -78,7 +80,7 @@ def documents(bench: Bench) -> None:
 def _in_a_process(count: int) -> tuple[float, float]:
     surroundings = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", _MANY, str(count)]
-    ran = subprocess.run(command, env=surroundings, capture_output=True, text=True)
+    ran = subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True)
     if ran.returncode:
         raise SystemExit(ran.stderr)
     seconds, held = json.loads(ran.stdout.splitlines()[-1])

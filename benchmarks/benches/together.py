@@ -40,7 +40,7 @@ def together(bench: Bench) -> None:
     runs: dict[str, Any] = {OURS: lambda: list(nlp.pipe(texts * times))}
     steps = f"--steps={60 if bench.quick else 300}"
     with bench.peer(
-        "stanza", "stanza", "stanza_sentiment_peer", told, steps, folder_of(treebank)
+        "stanza", "stanza", "stanza_sentiment_peer", told, steps, bench.keep, folder_of(treebank)
     ) as stanza:
         if stanza:
             runs["stanza"] = stanza

@@ -72,7 +72,9 @@ def english(bench: Bench) -> None:
     _own(bench, trained)
     told = {"texts": texts.texts}
     steps = f"--seconds={bench.patience(trained.seconds or 60)}"
-    with bench.peer("stanza", "stanza", "stanza_peer", told, steps, folder_of(source)) as stanza:
+    with bench.peer(
+        "stanza", "stanza", "stanza_peer", told, steps, bench.keep, folder_of(source)
+    ) as stanza:
         if stanza:
             runs["stanza"] = stanza
         bench.compare(runs, texts.characters, "characters")

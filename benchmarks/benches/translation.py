@@ -8,7 +8,6 @@ import spacy
 from sacrebleu.metrics import BLEU
 
 from benchmarks.bench import OURS, Bench, Source, Trained
-from benchmarks.results import slug
 from seqpipe import Codec
 from seqpipe.cli.demo import KINDS
 from seqpipe.corpora.sources import open_split
@@ -91,6 +90,5 @@ def _joey(bench: Bench, pairs: Pairs, what: str, trained: Trained, *, small: boo
     sizes = ["--embedding=96", "--hidden=96"] if small else []
     task = "greedy" if what == "greedy" else "beam"
     learning = [f"--seconds={bench.patience(trained.seconds or 60.0)}"]
-    kept = bench.options.cache / "models" / f"joeynmt-{slug(pairs.sides[0])}"
-    options = [*sizes, *learning, f"--keep={kept}", f"--texts-batch={ROW}"]
+    options = [*sizes, *learning, bench.keep, f"--texts-batch={ROW}"]
     return bench.peer(JOEY, "joeynmt", "joeynmt_peer", pairs.told, task, *options)

@@ -14,6 +14,7 @@ and prints the seconds of stanza's faster way.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import math
@@ -43,23 +44,20 @@ def main() -> None:
     parser.add_argument("texts", type=Path, nargs="?")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seconds", type=float, help="of training, instead of steps")
+    parser.add_argument("--keep", type=Path, help="folder of weights, taken where they are there")
     parser.add_argument("--score", action="store_true", help="also token and sentence F")
     args = parser.parse_args()
     torch.set_num_threads(1)
     logging.getLogger("stanza").setLevel(logging.ERROR)
     parts = load_dataset(str(args.data))
     with tempfile.TemporaryDirectory(prefix="stanza-peer-") as folder:
-        if args.seconds:
-            began = time.perf_counter()
-            trained(parts, Path(folder), TRIED)
-            each = (time.perf_counter() - began) / TRIED
-            args.steps = max(TRIED, round(args.seconds / each))
-        nlp = trained(parts, Path(folder), args.steps)
+        home, steps = learned(parts, args, Path(folder))
+        nlp = pipeline(home)
     dev, _ = running(parts["validation"])
     told = json.loads(args.texts.read_text(encoding="utf-8")) if args.texts else {"texts": [dev]}
     texts = told["texts"]
     scores = score(nlp, dev, parts["validation"]) if args.score else ""
-    print(f"peer: stanza {stanza.__version__} after {args.steps} steps{scores}", flush=True)
+    print(f"peer: stanza {stanza.__version__} after {steps} steps{scores}", flush=True)
     if "found" in told:
         Path(told["found"]).write_text(json.dumps(cut(nlp, texts)), encoding="utf-8")
     for _ in sys.stdin:
@@ -107,8 +105,27 @@ def running(rows: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
     return "".join(text), "".join(labels)
 
 
-def trained(parts: Mapping[str, Any], folder: Path, steps: int) -> stanza.Pipeline:
-    """A pipeline of nothing but the tokenizer that stanza's own trainer makes."""
+def learned(parts: Mapping[str, Any], args: argparse.Namespace, folder: Path) -> tuple[Path, int]:
+    """Where the tokenizer lies, and the steps that it has learned for."""
+    facts = f"{args.data} {args.steps} {args.seconds}"
+    home = folder
+    if args.keep:
+        home = args.keep / f"stanza-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
+        if (home / "steps").exists():
+            return home, int((home / "steps").read_text())
+        home.mkdir(parents=True, exist_ok=True)
+    steps = args.steps
+    if args.seconds:
+        began = time.perf_counter()
+        trained(parts, home, TRIED)
+        steps = max(TRIED, round(args.seconds / (time.perf_counter() - began) * TRIED))
+    trained(parts, home, steps)
+    (home / "steps").write_text(str(steps))
+    return home, steps
+
+
+def trained(parts: Mapping[str, Any], folder: Path, steps: int) -> None:
+    """The tokenizer that stanza's own trainer makes."""
     given = ["--mode", "train", "--lang", "en", "--shorthand", "en_ewt", "--cpu"]
     for part, option in (("train", ""), ("validation", "dev_")):
         for name, content in zip(("txt", "label"), running(parts[part]), strict=True):
@@ -122,10 +139,10 @@ def trained(parts: Mapping[str, Any], folder: Path, steps: int) -> stanza.Pipeli
     given += ["--feat_funcs", ",".join(default_feat_funcs("en"))]
     given += ["--steps", str(steps), "--eval_steps", str(steps // max(1, steps // EVERY))]
     tokenizer.main([*given, "--save_dir", str(folder), "--save_name", "tokenizer.pt"])
-    return pipeline(folder)
 
 
 def pipeline(folder: Path) -> stanza.Pipeline:
+    """Of nothing but that tokenizer."""
     resources = folder / "resources.json"  # the list of what could be downloaded: nothing
     resources.write_text("{}")
     return stanza.Pipeline(

@@ -27,7 +27,7 @@ from stanza.models import classifier
 from stanza.models.classifiers.cnn_classifier import CNNClassifier
 from stanza.models.classifiers.trainer import Trainer
 from stanza.models.common.pretrain import PretrainedWordVocab
-from stanza_peer import faster, trained
+from stanza_peer import faster, learned
 
 FILTERS = (3, 4, 5)
 
@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("texts", type=Path)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seconds", type=float, help="of the tokenizer's training, for steps")
+    parser.add_argument("--keep", type=Path, help="folder of weights, taken where they are there")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -44,13 +46,14 @@ def main() -> None:
     told = json.loads(args.texts.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="stanza-peer-") as name:
         folder = Path(name)
-        trained(load_dataset(str(args.data)), folder, args.steps)
+        (folder / "resources.json").write_text("{}")
+        home, steps = learned(load_dataset(str(args.data)), args, folder)
         size = classified(folder, told)
         nlp = stanza.Pipeline(
             lang="en",
             dir=str(folder),
             processors="tokenize,sentiment",
-            tokenize_model_path=str(folder / "tokenizer.pt"),
+            tokenize_model_path=str(home / "tokenizer.pt"),
             sentiment_model_path=str(folder / "sentiment.pt"),
             sentiment_pretrain_path=str(folder / "vectors.pt"),
             resources_filepath=str(folder / "resources.json"),
@@ -60,7 +63,7 @@ def main() -> None:
             logging_level="ERROR",
         )
     print(
-        f"peer: stanza {stanza.__version__}, its tokenizer after {args.steps} steps and its CNN of "
+        f"peer: stanza {stanza.__version__}, its tokenizer after {steps} steps and its CNN of "
         f"{size:,} random weights over vectors of {told['embedding']}, without the LSTM of its "
         "defaults",
         flush=True,
