@@ -7,6 +7,7 @@ from spacy.util import registry
 from thinc.api import Model
 
 from seqpipe.models import make_model
+from seqpipe.onnx.language_model import LANGUAGE_MODEL
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,4 +74,4 @@ def build_language_model(
         activation=activation,
         change=change,
     )
-    return make_model(make)
+    return make_model(make, LANGUAGE_MODEL)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, List, Optional, Protocol, Tuple, Union
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from seqpipe.components._surprisal import Costs
 from seqpipe.errors import CheckpointError
 from seqpipe.files import written
+from seqpipe.search import arrays
 from seqpipe.text.codec import Ids
 
 if TYPE_CHECKING:
@@ -106,8 +108,6 @@ class TextStream:
 
     def to_bytes(self) -> bytes:
         """A safetensors file."""
-        from safetensors.torch import save
-
         facts = {
             "held": self._held,
             "seed": self._seed,
@@ -115,7 +115,8 @@ class TextStream:
             "bits": self.bits,
             "mark": self._stage.mark,
         }
-        tensors = {name: t.contiguous().cpu() for name, t in self._carry.tensors().items()}
+        held = self._carry.tensors().items()
+        tensors = {name: np.ascontiguousarray(arrays.array(t)) for name, t in held}
         return save(tensors, metadata={"stream": json.dumps(facts)})
 
     def save(self, path: Union[str, Path]) -> None:
@@ -126,14 +127,12 @@ class TextStream:
     @classmethod
     def load(cls, stage: Reader, path: Union[str, Path]) -> "TextStream":
         """Goes on where another one of the same model was saved."""
-        from seqpipe.nets.carry import Carry
-
         stream = cls(stage)
         try:
-            with safe_open(path, framework="pt") as file:
+            with safe_open(path, framework="np") as file:
                 facts = json.loads(file.metadata()["stream"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            carry = Carry.of(tensors, stream._carry.last.device)
+            carry = stream._carry.like(tensors)
             stream._held, stream._seed = str(facts["held"]), int(facts["seed"])
             stream.characters, stream.bits = int(facts["characters"]), float(facts["bits"])
             mark = int(facts["mark"])

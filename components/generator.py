@@ -174,6 +174,7 @@ class Generator(Stage):
     def _measured(self, net: Any, ids: Any, lengths: Any, places: np.ndarray) -> List[Reading]:
         if not self.dynamic:
             return self._read(net, ids, lengths, net.begin(len(ids)))[0]
+        self.shim.learner  # noqa: B018 - refuses where nothing can be learned
         from seqpipe.nets.dynamic import Dynamic
 
         # each text teaches a copy of its own, whatever others are in its batch
@@ -189,7 +190,7 @@ class Generator(Stage):
             readings, carry = self._read(net, ids, lengths, net.begin(len(ids)))
             if self.dynamic:
                 readings = self._measured(net, ids, lengths, places)
-            rows = zip(ids.cpu().numpy(), lengths.tolist(), strict=True)
+            rows = zip(arrays.array(ids), lengths.tolist(), strict=True)
             found = search.run(
                 *self.shim.seen(net.teller(), carry),
                 lengths=arrays.array(lengths),
@@ -213,8 +214,8 @@ class Generator(Stage):
         found = np.zeros(ids.shape, np.float32)
         for at in range(0, ids.shape[1], self.window):
             some = ids[:, at : at + self.window]
-            nats, carry = model.measure(some, (lengths - at).clamp(0, some.shape[1]), carry)
-            found[:, at : at + self.window] = nats.cpu().numpy()
+            nats, carry = model.measure(some, (lengths - at).clip(0, some.shape[1]), carry)
+            found[:, at : at + self.window] = arrays.array(nats)
         rows = zip(found, lengths.tolist(), strict=True)
         return [Reading(row[:length]) for row, length in rows], carry
 
@@ -295,13 +296,15 @@ class Generator(Stage):
     def read_on(self, text: str, carry: "Carry") -> "Tuple[Ids, Costs, Carry]":
         """The ids of a text, their costs after what was read before, and what is known then; all
         by the model as it is, for what it learned on the way would hang on the bits."""
-        import torch
-
-        (ids,), net = self._codec().encode([text]), self.shim.net
-        row = torch.from_numpy(ids.astype(np.int64))[None].to(net.device)
-        with torch.inference_mode():
-            readings, carry = self._read(net, row, row.new_tensor([len(ids)]), carry)
-        return ids, costs_of(self._codec(), text, readings[0].nats), carry
+        (ids,) = self._codec().encode([text])
+        ((_, found),) = self.shim.predict_rows(
+            [ids],
+            budget=self.buckets.budget,
+            rows=1,
+            predict=lambda net, row, lengths, _: self._read(net, row, lengths, carry),
+        )
+        readings, after = found
+        return ids, costs_of(self._codec(), text, readings[0].nats), after
 
     def follow(self, carry: "Carry", seed: int, /, **settings: Any) -> Iterator[str]:
         """What may follow what was read, bit by bit."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqpipe.errors import CheckpointError
@@ -47,6 +49,11 @@ class Carry:
     def tensors(self) -> dict[str, Tensor]:
         """To be kept in a file; the inverse is `of`."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def like(self, arrays: Mapping[str, NDArray[Any]]) -> Carry:
+        """Of the same model, on the same device."""
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return self.of(tensors, self.last.device)
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor], device: torch.device) -> Carry:

@@ -64,7 +64,7 @@ def draw(
         graph.weight(weights["output.bias"], "output.bias"),
         transB=1,
     )
-    graph.output("scores", scores, "float32", ["rows", len(weights["output.bias"])])
+    graph.output(scores, "float32", ["rows", len(weights["output.bias"])], name="scores")
     return {"classifier": graph.model()}
 
 

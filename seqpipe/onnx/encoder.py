@@ -220,7 +220,8 @@ def _steps(ways: int, width: int) -> object:
         opened, new = given[2 * way : 2 * way + 2]
         change = graph.op("Mul", opened, graph.op("Sub", new, state))
         after.append(graph.op("Add", state, change))
-    for name in ("after", "state"):
-        for way, state in enumerate(after):
-            graph.output(f"{name}{way}", state, "float32", shape)
+    for state in after:
+        graph.output(state, "float32", shape)
+    for way, state in enumerate(after):
+        graph.output(state, "float32", shape, name=f"state{way}")
     return graph.body()

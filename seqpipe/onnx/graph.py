@@ -36,7 +36,7 @@ class Graph:
         self._weights: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
-        self._named: dict[str, str] = {}  # what was made, by the names of outputs
+        self._renamed: dict[str, str] = {}  # what is an output, by what it was called before
         self._known: dict[tuple[Any, ...], str] = {}  # small constants, which come again and again
 
     def input(self, name: str, kind: str, shape: Shape) -> str:
@@ -47,18 +47,20 @@ class Graph:
         """An input that need not be given where nothing that hangs on it is asked for."""
         return self.weight(value, self.input(name, str(value.dtype), shape))
 
-    def output(self, name: str, made: str, kind: str, shape: Shape) -> None:
-        from onnx import helper
-
-        if made not in self._named and any(made in node.output for node in self._nodes):
+    def output(self, made: str, kind: str, shape: Shape, *, name: str = "") -> None:
+        """One that has a `name` of its own is found by it."""
+        made = self._renamed.get(made, made)
+        is_output = any(made == output.name for output in self._outputs)
+        if name and any(made in node.output for node in self._nodes) and not is_output:
             self._rename(made, name)  # copying it would cost as much as some operators do
-        else:
-            made = self._named.get(made, made)
+        elif name:
+            from onnx import helper
+
             self._nodes.append(helper.make_node("Identity", [made], [name]))
-        self._outputs.append(_value(name, kind, shape))
+        self._outputs.append(_value(name or made, kind, shape))
 
     def _rename(self, made: str, name: str) -> None:
-        self._named[made] = name
+        self._renamed[made] = name
         for node in self._nodes:
             for names in (node.input, node.output):
                 for i, one in enumerate(names):
@@ -75,9 +77,6 @@ class Graph:
 
     def number(self, value: float) -> str:
         return self._small(np.array(value, np.float32))
-
-    def numbers(self, *values: float) -> str:
-        return self._small(np.array(values, np.float32))
 
     def integers(self, *values: int) -> str:
         return self._small(np.array(values, np.int64))
@@ -100,8 +99,8 @@ class Graph:
         from onnx import helper
 
         made = [f"{kind.lower()}{len(self._nodes)}_{i}" for i in range(outputs)]
-        read = [self._named.get(name, name) for name in inputs]
-        self._nodes.append(helper.make_node(kind, read, made, **attributes))
+        given = [self._renamed.get(name, name) for name in inputs]
+        self._nodes.append(helper.make_node(kind, given, made, **attributes))
         return made
 
     def cast(self, made: str, kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ def _rnn(layer: Layer, graph: Graph, gates: str, before: State) -> State:
 def _lstm(layer: Layer, graph: Graph, gates: str, before: State) -> State:
     whole = graph.op("Add", gates, layer.carried(before))
     size = layer.width
-    opened, new = graph.ops("Split", whole, graph.integers(3 * size, size), outputs=2, axis=1)
+    opened, new = graph.ops("Split", whole, graph.ints(3 * size, size), outputs=2, axis=1)
     enter, keep, leave = graph.ops("Split", graph.op("Sigmoid", opened), outputs=3, axis=1)
     entered = graph.op("Mul", enter, graph.op("Tanh", new))
     cell = graph.op("Add", graph.op("Mul", keep, before.cell), entered)
@@ -83,7 +84,7 @@ def _lstm(layer: Layer, graph: Graph, gates: str, before: State) -> State:
 def _gru(layer: Layer, graph: Graph, gates: str, before: State) -> State:
     size = layer.width
     carried = graph.op("Add", layer.carried(before), layer.carried_bias())
-    sizes = graph.integers(2 * size, size)
+    sizes = graph.ints(2 * size, size)
     opening, new = graph.ops("Split", gates, sizes, outputs=2, axis=1)
     opened, inner = graph.ops("Split", carried, sizes, outputs=2, axis=1)
     both = graph.op("Sigmoid", graph.op("Add", opening, opened))
@@ -126,11 +127,19 @@ def draw_lookup(graph: Graph, table: str, size: int, layer: Layer, tokens: str, 
     return graph.op("Add", layer.gates(found, rows=rows), bias)
 
 
-def draw_states(graph: Graph, cell: str, layers: int, width: int) -> list[State]:
-    """Those that come in, named as they go out again."""
+def scaled(table: Array) -> Array:
+    """Vectors of pieces as cells read them: see `seqpipe.nets.embedding.Pieces`."""
+    return (table * np.float32(math.sqrt(table.shape[1]))).astype(np.float32)
+
+
+def draw_states(
+    graph: Graph, cell: str, layers: int, width: int, *, within: str = ""
+) -> list[State]:
+    """Those that come in, named as they go out again; a graph `within` another one has names of
+    its own."""
 
     def given(name: str) -> str:
-        return graph.input(name, "float32", ["rows", width])
+        return graph.input(f"{within}{name}", "float32", ["rows", width])
 
     return [
         State(given(f"hidden.{i}"), given(f"cell.{i}") if cell == "lstm" else "")
@@ -138,8 +147,8 @@ def draw_states(graph: Graph, cell: str, layers: int, width: int) -> list[State]
     ]
 
 
-def draw_after(graph: Graph, states: Sequence[State], width: int) -> None:
+def draw_after(graph: Graph, states: Sequence[State], width: int, *, within: str = "") -> None:
     for i, state in enumerate(states):
-        graph.output(f"hidden.{i}.after", state.hidden, "float32", ["rows", width])
+        graph.output(state.hidden, "float32", ["rows", width], name=f"{within}hidden.{i}.after")
         if state.cell:
-            graph.output(f"cell.{i}.after", state.cell, "float32", ["rows", width])
+            graph.output(state.cell, "float32", ["rows", width], name=f"{within}cell.{i}.after")

@@ -57,10 +57,10 @@ def draw(
     scores = graph.op("Add", graph.op("MatMul", states, output), bias)
     by_row = graph.op("Transpose", scores, perm=[1, 0, 2])  # (B, S, C)
     best = graph.op("ArgMax", by_row, axis=2, keepdims=0)
-    graph.output(_CLASSES, best, "int64", ["rows", "steps"])
+    graph.output(best, "int64", ["rows", "steps"], name=_CLASSES)
     shares = graph.op("Softmax", by_row, axis=2)
     shape = ["rows", "steps", len(weights["output.bias"])]
-    graph.output(_PROBABILITIES, shares, "float32", shape)
+    graph.output(shares, "float32", shape, name=_PROBABILITIES)
     return {"tagger": graph.model()}
 
 

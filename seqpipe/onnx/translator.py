@@ -20,7 +20,7 @@ from seqpipe.onnx.encoder import LookedUp, draw_encoder, draw_rows
 from seqpipe.onnx.graph import Graph, Weights
 from seqpipe.onnx.seats import Ints, Seats
 from seqpipe.onnx.sessions import Session
-from seqpipe.onnx.stepping import GATES, Array, Layer, draw_after, draw_lookup, draw_states
+from seqpipe.onnx.stepping import GATES, Array, Layer, draw_after, draw_lookup, draw_states, scaled
 from seqpipe.search.state import Step
 
 _SPARE = 0.75  # share of the sources still looked at, below which the others are let go
@@ -84,28 +84,27 @@ def _draw_reader(weights: Weights, decoder: _Decoder, encoder: Mapping[str, Any]
     lengths = graph.input("lengths", "int64", ["rows"])
     ids = graph.op("Transpose", batch, perm=[1, 0])  # (S, B)
     rows = draw_rows(graph, ids, lengths)
-    table = weights.get("source.weight", weights["target.weight"])
-    table = (table * np.float32(math.sqrt(table.shape[1]))).astype(np.float32)
+    table = scaled(weights.get("source.weight", weights["target.weight"]))
     looked_up = LookedUp(graph, [ids], [table], rows)
     by_time = draw_encoder(graph, looked_up, rows, weights, **encoder)
     states = graph.op("Transpose", by_time, perm=[1, 0, 2])  # (B, S, M)
     keys = _keys(graph, decoder, states)
-    graph.output("keys", keys, "float32", ["rows", None, None, None])
+    graph.output(keys, "float32", ["rows", None, None, None], name="keys")
     values = np.concatenate(decoder.readers(), axis=1)  # (M, C)
     read = graph.op("MatMul", states, graph.weight(values, "decoder.readers"))
-    graph.output("values", read, "float32", ["rows", "steps", values.shape[1]])
-    mask = graph.op("Unsqueeze", graph.op("Transpose", rows.mask, perm=[1, 0]), graph.integers(1))
-    gaps = graph.op("Where", mask, graph.number(0.0), graph.number(_CLOSED))
-    graph.output("gaps", gaps, "float32", ["rows", 1, "steps"])
-    count = graph.cast(graph.op("Max", lengths, graph.integer(1)), "float32")
-    total = graph.op("ReduceSum", states, graph.integers(1), keepdims=0)
-    mean = graph.op("Div", total, graph.op("Unsqueeze", count, graph.integers(1)))
+    graph.output(read, "float32", ["rows", "steps", values.shape[1]], name="values")
+    mask = graph.op("Unsqueeze", graph.op("Transpose", rows.mask, perm=[1, 0]), graph.ints(1))
+    gaps = graph.op("Where", mask, graph.float(0.0), graph.float(_CLOSED))
+    graph.output(gaps, "float32", ["rows", 1, "steps"], name="gaps")
+    count = graph.cast(graph.op("Max", lengths, graph.int(1)), "float32")
+    total = graph.op("ReduceSum", states, graph.ints(1), keepdims=0)
+    mean = graph.op("Div", total, graph.op("Unsqueeze", count, graph.ints(1)))
     start = graph.weight(weights["decoder.start.weight"].T, "decoder.start.weight")
     bias = graph.weight(weights["decoder.start.bias"], "decoder.start.bias")
     starts = graph.op("Tanh", graph.op("Add", graph.op("MatMul", mean, start), bias))
     each = graph.ops("Split", starts, outputs=decoder.layers, axis=1)
     for i, own in enumerate(each):
-        graph.output(f"hidden.{i}", own, "float32", ["rows", decoder.width])
+        graph.output(own, "float32", ["rows", decoder.width], name=f"hidden.{i}")
     return graph.model()
 
 
@@ -117,12 +116,12 @@ def _keys(graph: Graph, decoder: _Decoder, states: str) -> str:
             "MatMul", states, graph.weight(decoder.weights[f"{name}weight"].T, f"{name}weight")
         )
         keys = graph.op("Add", product, graph.weight(decoder.weights[f"{name}bias"]))
-        return graph.op("Unsqueeze", keys, graph.integers(1))
+        return graph.op("Unsqueeze", keys, graph.ints(1))
     if decoder.attention == "general":
         key = graph.weight(decoder.weights[f"{name}weight"].T, f"{name}weight")
         keys = graph.op("MatMul", states, key)
     else:
-        keys = graph.op("Mul", states, graph.number(1 / math.sqrt(decoder.width)))
+        keys = graph.op("Mul", states, graph.float(1 / math.sqrt(decoder.width)))
     return graph.op("Transpose", keys, perm=[0, 2, 1])
 
 
@@ -135,7 +134,7 @@ def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
     target = weights["target.weight"]
     size, inputs = target.shape
     tied = graph.weight(target, "target")
-    table = graph.op("Mul", tied, graph.number(math.sqrt(inputs)))
+    table = graph.op("Mul", tied, graph.float(math.sqrt(inputs)))
     lowest = decoder.lower(graph, 0)
     gates = draw_lookup(graph, table, size, lowest, tokens, slice(0, inputs))
     if decoder.feeding:
@@ -143,12 +142,10 @@ def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
         gates = graph.op("Add", gates, fed)
     after = [lowest.step(gates, before[0])]
     weighed, read = _look(graph, decoder, after[0].hidden)
-    graph.output("attention", weighed, "float32", ["rows", "steps"])
+    graph.output(weighed, "float32", ["rows", "steps"], name="attention")
     shares = [reader.shape[1] for reader in decoder.readers()]
     if len(shares) > 1:
-        context, *seen = graph.ops(
-            "Split", read, graph.integers(*shares), outputs=len(shares), axis=1
-        )
+        context, *seen = graph.ops("Split", read, graph.ints(*shares), outputs=len(shares), axis=1)
     else:
         context, seen = read, []
     for i in range(1, decoder.layers):
@@ -169,7 +166,7 @@ def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
     _tell(graph, weights, tied, graph.op("Tanh", vectors))
     draw_after(graph, after, decoder.width)
     if decoder.feeding:
-        graph.output("fed.after", seen[-1], "float32", ["rows", len(lowest.bias)])
+        graph.output(seen[-1], "float32", ["rows", len(lowest.bias)], name="fed.after")
     return graph.model()
 
 
@@ -201,17 +198,19 @@ def _tell(graph: Graph, weights: Weights, tied: str, vectors: str) -> None:
     """Twice: nothing is computed of what is not asked for."""
     own = weights.get("output.weight")
     every = tied if own is None else graph.weight(own, "output")
-    graph.output("output", every, "float32", [None, None])
+    graph.output(every, "float32", [None, None], name="output")
     bias = graph.weight(weights["bias"], "bias")
-    graph.output("output.bias", bias, "float32", [None])
+    graph.output(bias, "float32", [None], name="output.bias")
     scores = graph.op("MatMul", vectors, graph.op("Transpose", every, perm=[1, 0]))
     told = graph.op("LogSoftmax", graph.op("Add", scores, bias), axis=1)
-    graph.output("scores", told, "float32", ["rows", None])
+    graph.output(told, "float32", ["rows", None], name="scores")
     width = weights["target.weight"].shape[1]
     some = graph.optional("some", np.zeros((1, width), np.float32), ["pieces", width])
     some_bias = graph.optional("some.bias", np.zeros(1, np.float32), ["pieces"])
     scores = graph.op("Gemm", vectors, some, some_bias, transB=1)
-    graph.output("some.scores", graph.op("LogSoftmax", scores, axis=1), "float32", ["rows", None])
+    graph.output(
+        graph.op("LogSoftmax", scores, axis=1), "float32", ["rows", None], name="some.scores"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
