@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import statistics
 import sys
 import time
@@ -88,6 +89,7 @@ class Bench:
             seconds=round(time.perf_counter() - self._began, 1),
             machine=machine(),
             data=self._data,
+            load=round(os.getloadavg()[0], 1),
         )
 
     def done(self) -> Results:

@@ -31,7 +31,8 @@ threads, from text to annotation: once to warm up, then in turns, so that what s
 down slows all of them down. A figure is the median of its turns, with the lowest and the highest in
 brackets; a ratio is the median of the ratios of each turn. All are trained by their own documented
 means, with the seed 0, for as long as seqpipe was, and for an epoch at least; where weights are
-random, it is said, and only the speed is told.
+random, it is said, and only the speed is told. A load of much more than 1 says that others were at
+work on the machine: then ratios say more than speeds.
 """
 
 
@@ -78,8 +79,8 @@ def _section(entry: Entry, results: Results) -> list[str]:
         "",
         entry.about,
         "",
-        f"seqpipe {run.version}, {run.date}, {run.seconds:,.0f} s{how}: `{run.command}`"
-        + (f"; data: {data}." if data else "."),
+        f"seqpipe {run.version}, {run.date}, {run.seconds:,.0f} s{how}, load of the machine "
+        f"{run.load:.1f}: `{run.command}`" + (f"; data: {data}." if data else "."),
         "",
     ]
     if results.figures:

@@ -26,6 +26,7 @@ class Run:
     seconds: float
     machine: Mapping[str, str]
     data: Mapping[str, str]
+    load: float = 0.0  # of the machine at the end, with what others did on it: 1 is one busy core
 
 
 @dataclass(frozen=True)
