@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,15 +41,23 @@ def main(given: Sequence[str] | None = None) -> int:
         command=shlex.join(["python", "-m", "benchmarks", *_public(args)]),
         peers=not args.alone,
     )
+    failed = []
     for name in () if args.page else args.names or BENCHES:
         bench = Bench(name, options)
-        BENCHES[name].load()(bench)
+        try:
+            BENCHES[name].load()(bench)
+        except Exception:  # whatever befalls one, the others are measured
+            traceback.print_exc()
+            failed.append(name)
+            continue
         bench.done().write(args.output / FOLDER / f"{name}.jsonl")
         written(args.output)
     written(args.output)
     for page in refreshed(args.output):
         print(f"{page} has the figures of this run", file=sys.stderr)
-    return 0
+    if failed:
+        print(f"not measured: {', '.join(failed)}; see above", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def arguments() -> argparse.ArgumentParser:

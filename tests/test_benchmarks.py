@@ -28,6 +28,13 @@ results = benchmarks("results")
 scores = benchmarks("scores")
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command sets these where nobody has, and for its whole process."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+
+
 def run_of(name: str) -> Any:
     machine = {"processor": "one"}
     return results.Run(name, "today", "1.0", "python -m benchmarks", False, 3.0, machine, {})
@@ -190,6 +197,26 @@ def test_a_command_that_anybody_can_repeat() -> None:
 def test_a_bench_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no such bench"):
         command.main(["nothing", "--output", str(tmp_path)])
+
+
+def test_a_bench_that_fails_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(entry: Any) -> Any:
+        def run(desk: Any) -> None:
+            if desk.name == "sentiment":
+                raise ValueError("too much")
+            desk.figure("seqpipe", "words/s", "speed", 10.0, 30.0)
+
+        return run
+
+    monkeypatch.setattr(index.Entry, "load", load)
+    output = tmp_path / "docs"
+    (tmp_path / "README.md").write_text("<!-- figure: profile.seqpipe.words_s -->1<!-- /figure -->")
+    assert command.main(["sentiment", "profile", "--output", str(output)]) == 1
+    assert "not measured: sentiment" in capsys.readouterr().err
+    assert "| seqpipe | 20.0 (10.0 to 30.0) |" in (output / "benchmarks.md").read_text("utf-8")
+    assert "-->20.0<!--" in (tmp_path / "README.md").read_text("utf-8")
 
 
 def test_one_pair_names_a_set_and_its_columns(tmp_path: Path) -> None:
