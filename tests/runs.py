@@ -70,8 +70,9 @@ def apart(work: Callable[..., object], *, fresh: bool = False, **facts: Any) -> 
     A fresh one needs seconds for that, and keeps its sets in another order. torch cannot be copied
     once it has computed on a GPU.
     """
-    context = multiprocessing.get_context("spawn" if fresh or torch.cuda.is_available() else "fork")
-    process = context.Process(target=work, kwargs=facts)
+    way = "spawn" if fresh or torch.cuda.is_available() else "fork"
+    context: Any = multiprocessing.get_context(way)
+    process: BaseProcess = context.Process(target=work, kwargs=facts)
     process.start()
     return process
 
@@ -124,9 +125,14 @@ def _die_in_save(number: int) -> None:
 
     def dying(self: trainee.StageTrainee, name: str, validation: Any) -> None:
         saves.append(name)
+        to_disk = self.nlp.to_disk
+
+        def last_words(path: Path) -> None:
+            to_disk(path)
+            die()
+
         if len(saves) == number:
-            to_disk = self.nlp.to_disk
-            self.nlp.to_disk = lambda path: (to_disk(path), die())
+            vars(self.nlp)["to_disk"] = last_words
         save(self, name, validation)
 
     trainee.StageTrainee.save = dying  # type: ignore[method-assign]
