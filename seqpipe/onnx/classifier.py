@@ -72,8 +72,11 @@ def _attention(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: 
     key = graph.weight(weights[f"{prefix}key.weight"].T, f"{prefix}key")
     bias = graph.weight(weights[f"{prefix}key.bias"], f"{prefix}bias")
     query = graph.weight(weights[f"{prefix}query.weight"].T, f"{prefix}query")
-    keys = graph.op("Tanh", graph.op("Add", graph.op("MatMul", states, key), bias))
-    scores = graph.op("Squeeze", graph.op("MatMul", keys, query), graph.integers(2))  # (S, B)
+    width = weights[f"{prefix}key.weight"].shape[1]
+    flat = graph.op("Reshape", states, graph.integers(-1, width))  # (S * B, H)
+    keys = graph.op("Tanh", graph.op("Gemm", flat, key, bias))
+    shape = graph.op("Shape", rows.mask)
+    scores = graph.op("Reshape", graph.op("MatMul", keys, query), shape)  # (S, B)
     shares = graph.op(
         "Softmax", graph.op("Where", rows.mask, scores, graph.number(_LOWEST)), axis=0
     )

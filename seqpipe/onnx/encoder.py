@@ -1,23 +1,21 @@
 """`seqpipe.nets.encoder` as a part of a graph.
 
 Everything is laid out by time first, (S, B, ...), as ONNX has its recurrent operators. They know
-how long each row is; a minGRU is a loop of three elementwise operators instead, and leaves its
-state at zero where a row has ended because of the gates that it finds there: one that lets all in,
-and nothing to be let in.
+how long each row is; a minGRU is a loop of two elementwise operators instead, and its state is
+zero where a row has ended, since nothing is kept there and nothing added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.errors import GraphsLacking
 from seqpipe.onnx.graph import Graph, Weights
-
-_OPEN = 1e4  # a gate before its logistic function, which is then one
 
 # torch's order of the gates, and where ONNX wants each of them.
 _OPERATORS = {"rnn": ("RNN", [0]), "lstm": ("LSTM", [0, 3, 1, 2]), "gru": ("GRU", [1, 0, 2])}
@@ -46,8 +44,19 @@ def _first(graph: Graph) -> tuple[str, str]:
     return graph.integers(0), graph.integers(1)
 
 
+class Inputs(Protocol):
+    """What the lowest layer reads."""
+
+    def vectors(self) -> str:
+        """(S, B, D)."""
+
+    def steps(self, parts: Sequence[Array], names: Sequence[str]) -> list[str]:
+        """Of a minGRU what each step keeps of the state and what it adds, both (S, B, H) and zero
+        where a row has ended; `parts` are two weights (H, D), each with its bias behind it."""
+
+
 class Given:
-    """Inputs of the lowest layer that are computed: (S, B, D)."""
+    """Inputs that are computed: (S, B, D)."""
 
     def __init__(self, graph: Graph, x: str, rows: Rows) -> None:
         self._graph, self._x, self._rows = graph, x, rows
@@ -55,20 +64,21 @@ class Given:
     def vectors(self) -> str:
         return self._x
 
-    def gate(self, weight: Array, bias: Array, *, beyond: float, name: str) -> str:
-        """The inputs times a weight (H, D), with its bias; where a row has ended, `beyond`."""
+    def steps(self, parts: Sequence[Array], names: Sequence[str]) -> list[str]:
         graph = self._graph
-        product = graph.op("MatMul", self._x, graph.weight(weight.T, name))
-        gate = graph.op("Add", product, graph.weight(bias, f"{name}.bias"))
-        mask = graph.op("Unsqueeze", self._rows.mask, graph.integers(2))
-        return graph.op("Where", mask, gate, graph.number(beyond))
+        gates = []
+        for (weight, bias), name in zip(_pairs(parts), names, strict=True):
+            product = graph.op("MatMul", self._x, graph.weight(weight.T, name))
+            gates.append(graph.op("Add", product, graph.weight(bias, f"{name}.bias")))
+        return _ended(graph, self._rows, _split(graph, *gates))
 
 
 class LookedUp:
     """Inputs that are the sum of one row of each of some tables.
 
-    A table times the weights is a table too: there is no product left to be computed for each step,
-    and a row of its own stands for what is beyond the end of another.
+    A table times the weights is a table too, and where there is but one, so is all that a step
+    makes of its gates: nothing is left to be computed for each step, and a row of zeros stands for
+    what is beyond the end of another.
     """
 
     def __init__(
@@ -76,38 +86,59 @@ class LookedUp:
     ) -> None:
         self._graph, self._rows = graph, rows
         self._tables = [graph.weight(table, f"embedding.{i}") for i, table in enumerate(tables)]
-        self._places = [
-            graph.op("Where", rows.mask, place, graph.integer(len(table)))
-            for place, table in zip(places, tables, strict=True)
-        ]
-        self._plain = list(places)
+        self._places = list(places)
+        self._end = len(tables[0])
 
     def vectors(self) -> str:
-        return self._sum(self._tables, self._plain)
+        return self._sum(self._tables)
 
-    def gate(self, weight: Array, bias: Array, *, beyond: float, name: str) -> str:
-        graph, factor = self._graph, self._graph.weight(weight.T, name)
-        folded = [graph.op("MatMul", table, factor) for table in self._tables]
-        folded[0] = graph.op("Add", folded[0], graph.weight(bias, f"{name}.bias"))
-        ends = [beyond, *[0.0] * (len(folded) - 1)]
-        full = [
-            graph.op("Concat", rows, graph.weight(np.full((1, len(bias)), end, np.float32)), axis=0)
-            for rows, end in zip(folded, ends, strict=True)
-        ]
-        return self._sum(full, self._places)
-
-    def _sum(self, tables: Sequence[str], places: Sequence[str]) -> str:
+    def steps(self, parts: Sequence[Array], names: Sequence[str]) -> list[str]:
         graph = self._graph
-        found = [graph.op("Gather", *one) for one in zip(tables, places, strict=True)]
-        total = found[0]
-        for more in found[1:]:
+        gates = [
+            self._folded(weight, bias, name)
+            for (weight, bias), name in zip(_pairs(parts), names, strict=True)
+        ]
+        if len(self._tables) > 1:
+            return _ended(graph, self._rows, _split(graph, *map(self._sum, gates)))
+        place = graph.op("Where", self._rows.mask, self._places[0], graph.integer(self._end))
+        nothing = graph.weight(np.zeros((1, len(parts[1])), np.float32))
+        made = _split(graph, *(tables[0] for tables in gates))
+        full = [graph.op("Concat", table, nothing, axis=0) for table in made]
+        return [graph.op("Gather", table, place) for table in full]
+
+    def _folded(self, weight: Array, bias: Array, name: str) -> list[str]:
+        factor = self._graph.weight(weight.T, name)
+        tables = [self._graph.op("MatMul", table, factor) for table in self._tables]
+        tables[0] = self._graph.op("Add", tables[0], self._graph.weight(bias, f"{name}.bias"))
+        return tables
+
+    def _sum(self, tables: Sequence[str]) -> str:
+        graph = self._graph
+        rows = [graph.op("Gather", *one) for one in zip(tables, self._places, strict=True)]
+        total = rows[0]
+        for more in rows[1:]:
             total = graph.op("Add", total, more)
         return total
 
 
+def _pairs(parts: Sequence[Array]) -> list[tuple[Array, Array]]:
+    return [(parts[0], parts[1]), (parts[2], parts[3])]
+
+
+def _split(graph: Graph, opening: str, new: str) -> list[str]:
+    """What is kept of a state and what is added to it, from both gates."""
+    opened = graph.op("Sigmoid", opening)
+    return [graph.op("Sub", graph.number(1.0), opened), graph.op("Mul", opened, new)]
+
+
+def _ended(graph: Graph, rows: Rows, made: Sequence[str]) -> list[str]:
+    mask = graph.op("Unsqueeze", rows.mask, graph.integers(2))
+    return [graph.op("Where", mask, some, graph.number(0.0)) for some in made]
+
+
 def draw_encoder(
     graph: Graph,
-    inputs: Given | LookedUp,
+    inputs: Inputs,
     rows: Rows,
     weights: Weights,
     *,
@@ -121,7 +152,9 @@ def draw_encoder(
     states = ""
     for layer in range(layers):
         names = [f"{prefix}{way}.{layer}." for way in ways]
-        own = [{n: weights.get(f"{name}{n}") for n in _NAMES} for name in names]
+        own = [
+            {n: weights[f"{name}{n}"] for n in _NAMES if f"{name}{n}" in weights} for name in names
+        ]
         below = Given(graph, states, rows) if layer else inputs
         if cell == "mingru":
             states = _mingru(graph, below, own, names)
@@ -137,15 +170,15 @@ _NAMES = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 def _operator(
     graph: Graph,
-    below: Given | LookedUp,
+    below: Inputs,
     rows: Rows,
-    ways: Sequence[dict[str, Array | None]],
+    ways: Sequence[dict[str, Array]],
     names: Sequence[str],
     cell: str,
 ) -> str:
     """All steps in one operator of ONNX."""
     kind, order = _OPERATORS[cell]
-    turned = [{n: _ordered(w, order) for n, w in way.items() if w is not None} for way in ways]
+    turned = [{n: _ordered(w, order) for n, w in way.items()} for way in ways]
     given, recurrent = (np.stack([way[n] for way in turned]) for n in _NAMES[:2])
     bias = np.stack([np.concatenate([way[n] for n in _NAMES[2:]]) for way in turned])
     # in front of an empty row stands one step, which the mask takes away again
@@ -179,20 +212,16 @@ def _ordered(weight: Array, order: Sequence[int]) -> Array:
 
 def _mingru(
     graph: Graph,
-    below: Given | LookedUp,
-    ways: Sequence[dict[str, Array | None]],
+    below: Inputs,
+    ways: Sequence[dict[str, Array]],
     names: Sequence[str],
 ) -> str:
     """A loop over all steps, both ways at once (Feng et al. 2024)."""
-    given = []
+    given, width = [], 0
     for way, name in zip(ways, names, strict=True):
-        weight, bias = way["weight_ih_l0"], way["bias_ih_l0"]
-        assert weight is not None and bias is not None
-        (opening, new), (one, other) = np.split(weight, 2), np.split(bias, 2)
-        gate = below.gate(opening, one, beyond=_OPEN, name=f"{name}opening")
-        given.append(graph.op("Sigmoid", gate))
-        given.append(below.gate(new, other, beyond=0.0, name=f"{name}new"))
-    width = len(one)
+        (opening, new), (one, other) = (np.split(way[n], 2) for n in ("weight_ih_l0", "bias_ih_l0"))
+        width = len(one)
+        given += below.steps([opening, one, new, other], [f"{name}opening", f"{name}new"])
     like = graph.op("Gather", given[0], graph.integer(0))  # (B, H) of the first step
     nothing = graph.op("Mul", like, graph.number(0.0))
     backwards = [way for way in range(len(ways)) for _ in range(2)]
@@ -210,16 +239,15 @@ def _mingru(
 
 
 def _steps(ways: int, width: int) -> object:
-    """h = h + z (c - h) of each way."""
+    """Of each way h = keep h + added."""
     graph = Graph("step")
     shape = [None, width]
     before = [graph.input(f"before{way}", "float32", shape) for way in range(ways)]
     given = [graph.input(f"given{i}", "float32", shape) for i in range(2 * ways)]
     after = []
     for way, state in enumerate(before):
-        opened, new = given[2 * way : 2 * way + 2]
-        change = graph.op("Mul", opened, graph.op("Sub", new, state))
-        after.append(graph.op("Add", state, change))
+        keep, added = given[2 * way : 2 * way + 2]
+        after.append(graph.op("Add", graph.op("Mul", keep, state), added))
     for state in after:
         graph.output(state, "float32", shape)
     for way, state in enumerate(after):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqpipe.held import Drawing
 from seqpipe.onnx.embedding import draw_places, tables_of
-from seqpipe.onnx.encoder import Given, LookedUp, Rows, draw_encoder, draw_rows
+from seqpipe.onnx.encoder import Given, Inputs, LookedUp, Rows, draw_encoder, draw_rows
 from seqpipe.onnx.graph import Graph, Weights
 from seqpipe.onnx.sessions import Session
 
@@ -46,7 +46,7 @@ def draw(
         hashed=hashed,
         marks=marks,
     )
-    read: Given | LookedUp = LookedUp(graph, places, tables, rows)
+    read: Inputs = LookedUp(graph, places, tables, rows)
     if conv:
         read = Given(graph, _convolved(graph, read.vectors(), rows, weights, conv), rows)
     states = draw_encoder(
