@@ -114,7 +114,7 @@ def _one_step(weights: Weights, cell: str, layers: int, width: int) -> object:
     graph = Graph("one")
     before = draw_states(graph, cell, layers, width, within="one.")
     tokens = graph.input("token", "int64", ["rows"])
-    goes = graph.op("Unsqueeze", graph.input("goes", "bool", ["rows"]), graph.ints(1))
+    goes = graph.op("Unsqueeze", graph.input("goes", "bool", ["rows"]), graph.integers(1))
 
     def kept(after: str, before: str) -> str:
         return graph.op("Where", goes, after, before) if before else ""
@@ -137,8 +137,8 @@ def _draw_tell(weights: Weights, width: int) -> bytes:
     scores = graph.op("MatMul", tops, graph.weight(weight, "output"))
     scores = graph.op("Add", scores, graph.weight(bias, "bias"))
     told = graph.op("LogSoftmax", scores, axis=1)
-    at = graph.op("GatherElements", told, graph.op("Unsqueeze", pieces, graph.ints(1)), axis=1)
-    nats = graph.op("Neg", graph.op("Squeeze", at, graph.ints(1)))
+    at = graph.op("GatherElements", told, graph.op("Unsqueeze", pieces, graph.integers(1)), axis=1)
+    nats = graph.op("Neg", graph.op("Squeeze", at, graph.integers(1)))
     graph.output(nats, "float32", ["places"], name="nats")
     return graph.model()
 

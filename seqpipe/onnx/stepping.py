@@ -74,7 +74,7 @@ def _rnn(layer: Layer, graph: Graph, gates: str, before: State) -> State:
 def _lstm(layer: Layer, graph: Graph, gates: str, before: State) -> State:
     whole = graph.op("Add", gates, layer.carried(before))
     size = layer.width
-    opened, new = graph.ops("Split", whole, graph.ints(3 * size, size), outputs=2, axis=1)
+    opened, new = graph.ops("Split", whole, graph.integers(3 * size, size), outputs=2, axis=1)
     enter, keep, leave = graph.ops("Split", graph.op("Sigmoid", opened), outputs=3, axis=1)
     entered = graph.op("Mul", enter, graph.op("Tanh", new))
     cell = graph.op("Add", graph.op("Mul", keep, before.cell), entered)
@@ -84,7 +84,7 @@ def _lstm(layer: Layer, graph: Graph, gates: str, before: State) -> State:
 def _gru(layer: Layer, graph: Graph, gates: str, before: State) -> State:
     size = layer.width
     carried = graph.op("Add", layer.carried(before), layer.carried_bias())
-    sizes = graph.ints(2 * size, size)
+    sizes = graph.integers(2 * size, size)
     opening, new = graph.ops("Split", gates, sizes, outputs=2, axis=1)
     opened, inner = graph.ops("Split", carried, sizes, outputs=2, axis=1)
     both = graph.op("Sigmoid", graph.op("Add", opening, opened))

@@ -93,12 +93,12 @@ def _draw_reader(weights: Weights, decoder: _Decoder, encoder: Mapping[str, Any]
     values = np.concatenate(decoder.readers(), axis=1)  # (M, C)
     read = graph.op("MatMul", states, graph.weight(values, "decoder.readers"))
     graph.output(read, "float32", ["rows", "steps", values.shape[1]], name="values")
-    mask = graph.op("Unsqueeze", graph.op("Transpose", rows.mask, perm=[1, 0]), graph.ints(1))
-    gaps = graph.op("Where", mask, graph.float(0.0), graph.float(_CLOSED))
+    mask = graph.op("Unsqueeze", graph.op("Transpose", rows.mask, perm=[1, 0]), graph.integers(1))
+    gaps = graph.op("Where", mask, graph.number(0.0), graph.number(_CLOSED))
     graph.output(gaps, "float32", ["rows", 1, "steps"], name="gaps")
-    count = graph.cast(graph.op("Max", lengths, graph.int(1)), "float32")
-    total = graph.op("ReduceSum", states, graph.ints(1), keepdims=0)
-    mean = graph.op("Div", total, graph.op("Unsqueeze", count, graph.ints(1)))
+    count = graph.cast(graph.op("Max", lengths, graph.integer(1)), "float32")
+    total = graph.op("ReduceSum", states, graph.integers(1), keepdims=0)
+    mean = graph.op("Div", total, graph.op("Unsqueeze", count, graph.integers(1)))
     start = graph.weight(weights["decoder.start.weight"].T, "decoder.start.weight")
     bias = graph.weight(weights["decoder.start.bias"], "decoder.start.bias")
     starts = graph.op("Tanh", graph.op("Add", graph.op("MatMul", mean, start), bias))
@@ -116,12 +116,12 @@ def _keys(graph: Graph, decoder: _Decoder, states: str) -> str:
             "MatMul", states, graph.weight(decoder.weights[f"{name}weight"].T, f"{name}weight")
         )
         keys = graph.op("Add", product, graph.weight(decoder.weights[f"{name}bias"]))
-        return graph.op("Unsqueeze", keys, graph.ints(1))
+        return graph.op("Unsqueeze", keys, graph.integers(1))
     if decoder.attention == "general":
         key = graph.weight(decoder.weights[f"{name}weight"].T, f"{name}weight")
         keys = graph.op("MatMul", states, key)
     else:
-        keys = graph.op("Mul", states, graph.float(1 / math.sqrt(decoder.width)))
+        keys = graph.op("Mul", states, graph.number(1 / math.sqrt(decoder.width)))
     return graph.op("Transpose", keys, perm=[0, 2, 1])
 
 
@@ -134,7 +134,7 @@ def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
     target = weights["target.weight"]
     size, inputs = target.shape
     tied = graph.weight(target, "target")
-    table = graph.op("Mul", tied, graph.float(math.sqrt(inputs)))
+    table = graph.op("Mul", tied, graph.number(math.sqrt(inputs)))
     lowest = decoder.lower(graph, 0)
     gates = draw_lookup(graph, table, size, lowest, tokens, slice(0, inputs))
     if decoder.feeding:
@@ -145,7 +145,9 @@ def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
     graph.output(weighed, "float32", ["rows", "steps"], name="attention")
     shares = [reader.shape[1] for reader in decoder.readers()]
     if len(shares) > 1:
-        context, *seen = graph.ops("Split", read, graph.ints(*shares), outputs=len(shares), axis=1)
+        context, *seen = graph.ops(
+            "Split", read, graph.integers(*shares), outputs=len(shares), axis=1
+        )
     else:
         context, seen = read, []
     for i in range(1, decoder.layers):
@@ -197,7 +199,7 @@ def _scores(graph: Graph, decoder: _Decoder, asked: str, keys: str) -> str:
 def _tell(graph: Graph, weights: Weights, tied: str, vectors: str) -> None:
     """Twice: nothing is computed of what is not asked for."""
     own = weights.get("output.weight")
-    every = tied if own is None else graph.weight(own, "output")
+    every = tied if own is None else graph.weight(own, "output.weight")
     graph.output(every, "float32", [None, None], name="output")
     bias = graph.weight(weights["bias"], "bias")
     graph.output(bias, "float32", [None], name="output.bias")
@@ -222,6 +224,12 @@ class Looked:
     gaps: Array  # (N, 1, S), zero where there is something
     seats: Seats
     given: Mapping[str, NDArray[Any]]  # to a step
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """Which rows (R,) have nothing to look at: of no place there softmax makes equal shares."""
+        nothing: NDArray[np.bool_] = (self.gaps != 0).all(axis=(1, 2))
+        return nothing[self.seats.homes]
 
     @classmethod
     def of(cls, keys: Array, values: Array, gaps: Array, seats: Seats) -> Looked:
@@ -306,6 +314,7 @@ class Translator:
         name = "some.scores" if writing.output else "scores"
         scores, attention, *after = self._step.run(given, name, "attention", *self._after)
         states = dict(zip(self._carried, after, strict=True))
+        attention[writing.looked.empty] = 0.0
         going = Writing(writing.looked, states, writing.pieces, writing.output)
         return Step(scores, going, attention)
 
