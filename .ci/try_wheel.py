@@ -67,14 +67,14 @@ def environment(folder: Path, *what: str) -> Path:
     # Without pip inside: so it works where the system's Python comes without ensurepip.
     venv.create(folder, with_pip=False)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    install(python, *what)
+    install(python, folder, *what)
     return python
 
 
-def install(python: Path, *what: str) -> None:
+def install(python: Path, folder: Path, *what: str) -> None:
     pins = ["-c", str(ROOT / "constraints.txt")]
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-    run([*pip, *pins, *what], python.parent)
+    run([*pip, *pins, *what], folder)
 
 
 def run_example(python: Path, one: Example, desk: Path) -> None:
@@ -86,7 +86,7 @@ def run_example(python: Path, one: Example, desk: Path) -> None:
         if program == "python":
             run([str(python), *words], desk, line)
         elif (program, words[0]) == ("pip", "install"):
-            install(python, *words[1:])
+            install(python, desk, *words[1:])
         elif program == "mkdir":
             (desk / words[0]).mkdir()
         else:
