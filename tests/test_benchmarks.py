@@ -41,7 +41,7 @@ def run_of(name: str) -> Any:
 
 
 def options(folder: Path, **more: Any) -> Any:
-    told = {"quick": True, "data": None, "sets": {}, "models": {}, "pythons": {}, "cache": folder}
+    told: dict[str, Any] = {"quick": True, "data": None, "sets": {}, "models": {}, "pythons": {}, "cache": folder}
     return bench.Options(**{**told, "command": "python -m benchmarks", **more})
 
 
