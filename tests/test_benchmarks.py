@@ -41,8 +41,9 @@ def run_of(name: str) -> Any:
 
 
 def options(folder: Path, **more: Any) -> Any:
-    told: dict[str, Any] = {"quick": True, "data": None, "sets": {}, "models": {}, "pythons": {}, "cache": folder}
-    return bench.Options(**{**told, "command": "python -m benchmarks", **more})
+    nothing: dict[str, Any] = dict.fromkeys(("sets", "models", "pythons"), {})
+    told = {"quick": True, "data": None, "cache": folder, "command": "python -m benchmarks"}
+    return bench.Options(**{**nothing, **told, **more})
 
 
 @pytest.mark.parametrize("name", index.BENCHES)
