@@ -41,7 +41,7 @@ def run_of(name: str) -> Any:
 
 
 def options(folder: Path, **more: Any) -> Any:
-    nothing: dict[str, Any] = dict.fromkeys(("sets", "models", "pythons"), {})
+    nothing: dict[str, Any] = {name: {} for name in ("sets", "models", "pythons")}
     told = {"quick": True, "data": None, "cache": folder, "command": "python -m benchmarks"}
     return bench.Options(**{**nothing, **told, **more})
 

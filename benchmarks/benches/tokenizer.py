@@ -13,7 +13,7 @@ from benchmarks.bench import OURS, Bench, Source, Trained
 from benchmarks.scores import span_f
 from seqpipe.corpora.tokens import read_tokens
 
-LEAST = 300_000  # characters that one turn reads at least
+LEAST = 100_000  # characters that one turn reads at least
 QUICK = {"training.max_steps": 1500, "training.eval_frequency": 500}
 SMALL = {"components.tokenizer.model.conv": 0, "components.tokenizer.stretch": 150}
 CHARACTERS = "spaCy, a character each"
