@@ -58,7 +58,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        models = {"torch": args.model}
+        models = {"torch": args.model.resolve()}
         for name, int8 in (("fp32", False), ("int8", True)):
             models[name] = export(args.model, Path(folder) / name, int8=int8).output
         if "speed" in parts:
