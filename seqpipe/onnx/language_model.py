@@ -200,14 +200,14 @@ class LanguageModel:
 
     def step(self, tokens: Ints, carry: Carry) -> Step[Carry]:
         """What follows these pieces (R,)."""
-        given = {"tokens": tokens, **carry.states}
+        given: dict[str, NDArray[Any]] = {"tokens": tokens, **carry.states}
         scores, *after = self._step.run(given, "scores", *self._after)
         return Step(scores, Carry(tokens, dict(zip(self._names, after, strict=True))))
 
     def alone(self, carry: Carry) -> Callable[[int], Array]:
         """One step of a text by itself after the other."""
         names = ["scores", *self._after]
-        given = {"tokens": carry.last.copy(), **carry.states}
+        given: dict[str, NDArray[Any]] = {"tokens": carry.last.copy(), **carry.states}
 
         def step(token: int) -> Array:
             given["tokens"][0] = token
@@ -239,8 +239,8 @@ class LanguageModel:
         many = max(1, _SCORES // self._size)
         found = [np.zeros(0, np.float32)]
         for at in range(0, len(tops), many):
-            given = {"tops": tops[at : at + many], "pieces": pieces[at : at + many]}
-            found += self._tell.run(given, "nats")
+            some = slice(at, at + many)
+            found += self._tell.run({"tops": tops[some], "pieces": pieces[some]}, "nats")
         return np.concatenate(found)
 
 

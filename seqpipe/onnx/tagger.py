@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqpipe.held import Drawing
 from seqpipe.onnx.embedding import draw_places, tables_of
 from seqpipe.onnx.encoder import Given, Inputs, LookedUp, Rows, draw_encoder, draw_rows
-from seqpipe.onnx.graph import Graph, Weights
+from seqpipe.onnx.graph import Graph, Shape, Weights
 from seqpipe.onnx.sessions import Session
 
 _CLASSES, _PROBABILITIES = "classes", "probabilities"
@@ -59,7 +59,7 @@ def draw(
     best = graph.op("ArgMax", by_row, axis=2, keepdims=0)
     graph.output(best, "int64", ["rows", "steps"], name=_CLASSES)
     shares = graph.op("Softmax", by_row, axis=2)
-    shape = ["rows", "steps", len(weights["output.bias"])]
+    shape: Shape = ["rows", "steps", len(weights["output.bias"])]
     graph.output(shares, "float32", shape, name=_PROBABILITIES)
     return {"tagger": graph.model()}
 

@@ -60,7 +60,7 @@ class _Decoder:
 
     @property
     def inputs(self) -> int:
-        return self.weights["target.weight"].shape[1]
+        return int(self.weights["target.weight"].shape[1])
 
     def lower(self, graph: Graph, i: int) -> Layer:
         return Layer(graph, self.cell, self.weights, f"decoder.layers.{i}.")

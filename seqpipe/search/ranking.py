@@ -35,7 +35,8 @@ class Penalties:
             return ranks
         # beyond a row its attention is zero throughout: such places need no cover
         uncovered = np.log(np.where(covered == 0, 1, covered.clip(max=1)))
-        return ranks + self.coverage * uncovered.sum(axis=1)
+        ranks += self.coverage * uncovered.sum(axis=1)
+        return ranks
 
     def attainable(self, total: Floats, longest: int | Ints) -> Floats:
         """No end of these (M,) can rank higher, if rows have so many tokens (M,) at most."""

@@ -45,7 +45,7 @@ class Progress:
     @property
     def asked(self) -> Bools:
         """Which rows must hold any word: (N,)."""
-        asked: Bools = (self.words.lengths > 0).any(axis=1)
+        asked: Bools = np.any(self.words.lengths > 0, axis=1)
         return asked
 
     @property

@@ -148,7 +148,8 @@ class Prefix:
 
     def at(self, places: Ints, step: int) -> Ints:
         """The column that each of these rows (R,) must take at a step below `longest`, or -1."""
-        return self._columns[places, step]
+        columns: Ints = self._columns[places, step]
+        return columns
 
 
 class History:

@@ -39,7 +39,8 @@ class Stepping:
     def __call__(self, token: int) -> Scores:
         step = self.net.step(np.array([token]), self.state)
         self.state = step.state
-        return array(step.scores)[0].copy()
+        scores: Scores = array(step.scores)[0].copy()
+        return scores
 
 
 def both(

@@ -90,6 +90,7 @@ def test_a_translator(changed: dict[str, Any], shortlist: Any) -> None:
     for rows in ([0, 1, 2], [2, 0, 0, 1, 0], [4, 1], [1, 0, 1]):
         wanted, found = seen.step(tokens, one), graphs.step(tokens, other)
         assert found.scores == pytest.approx(wanted.scores, abs=1e-5)
+        assert found.attention is not None and wanted.attention is not None
         steps = found.attention.shape[1]
         assert found.attention == pytest.approx(wanted.attention[:, :steps], abs=1e-5)
         picked = np.array(rows)

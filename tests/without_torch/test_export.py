@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,11 @@ def test_eight_bits_are_smaller_and_nearly_as_good(exported: Path, tmp_path: Pat
 def test_it_cannot_learn_and_says_so(exported: Path) -> None:
     nlp = spacy.load(exported / "mood-onnx")
     stage = stage_of(nlp)
-    refused = [lambda: stage.shim.learner, lambda: stage.shim.inside, lambda: stage.shim.device]
+    refused: list[Callable[[], Any]] = [
+        lambda: stage.shim.learner,
+        lambda: stage.shim.inside,
+        lambda: stage.shim.device,
+    ]
     for act in refused:
         with pytest.raises(TorchNeeded, match="that it was exported from"):
             act()

@@ -59,7 +59,7 @@ def rows_of(*lengths: int, highest: int = PIECES) -> list[Ids]:
     return [chance.integers(0, highest, n).astype(np.int32) for n in lengths]
 
 
-def filled(net: nn.Module) -> nn.Module:
+def filled(net: nn.Module) -> Any:
     """Large enough weights for every part to be heard."""
     torch.manual_seed(3)
     for weight in net.parameters():
