@@ -43,10 +43,6 @@ class Graph:
         self._inputs.append(_value(name, kind, shape))
         return name
 
-    def optional(self, name: str, value: NDArray[Any], shape: Shape) -> str:
-        """An input that need not be given where nothing that hangs on it is asked for."""
-        return self.weight(value, self.input(name, str(value.dtype), shape))
-
     def output(self, made: str, kind: str, shape: Shape, *, name: str = "") -> None:
         """One that has a `name` of its own is found by it."""
         made = self._renamed.get(made, made)

@@ -207,8 +207,8 @@ def _tell(graph: Graph, weights: Weights, tied: str, vectors: str) -> None:
     told = graph.op("LogSoftmax", graph.op("Add", scores, bias), axis=1)
     graph.output(told, "float32", ["rows", None], name="scores")
     width = weights["target.weight"].shape[1]
-    some = graph.optional("some", np.zeros((1, width), np.float32), ["pieces", width])
-    some_bias = graph.optional("some.bias", np.zeros(1, np.float32), ["pieces"])
+    some = graph.input("some", "float32", ["pieces", width])
+    some_bias = graph.input("some.bias", "float32", ["pieces"])
     scores = graph.op("Gemm", vectors, some, some_bias, transB=1)
     graph.output(
         graph.op("LogSoftmax", scores, axis=1), "float32", ["rows", None], name="some.scores"
@@ -276,9 +276,12 @@ class Translator:
         cell: str,
         decoder_width: int,
         decoder_layers: int,
+        embedding: int,
         feeding: bool,
         **_: Any,
     ) -> None:
+        # given where there is no shortlist, and not looked at
+        self._none = {"some": np.zeros((1, embedding), np.float32), "some.bias": np.zeros(1, "f")}
         self._reader, self._step = sessions["reader"], sessions["step"]
         self._output: tuple[Array, Array] | None = None  # (V, D) and (V,)
         self._width = decoder_width
@@ -301,7 +304,7 @@ class Translator:
         if shortlist is None:
             return Writing(looked, states, None, {})
         if self._output is None:  # what is not asked for is given, and not looked at
-            given = {"tokens": np.zeros(len(ids), np.int64), **looked.given, **states}
+            given = {"tokens": np.zeros(len(ids), np.int64), **looked.given, **states, **self._none}
             weight, bias = self._step.run(given, "output", "output.bias")
             self._output = weight, bias
         weight, bias = self._output
@@ -310,7 +313,8 @@ class Translator:
 
     def step(self, tokens: Ints, writing: Writing) -> Step[Writing]:
         """What follows these pieces (R,)."""
-        given = {"tokens": tokens, **writing.looked.given, **writing.states, **writing.output}
+        given = {"tokens": tokens, **writing.looked.given, **writing.states}
+        given |= writing.output or self._none
         name = "some.scores" if writing.output else "scores"
         scores, attention, *after = self._step.run(given, name, "attention", *self._after)
         states = dict(zip(self._carried, after, strict=True))
