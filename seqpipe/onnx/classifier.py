@@ -143,12 +143,12 @@ class Classifier:
 
     def normalized(self, scores: Array, temperature: Sequence[float] | float = 1.0) -> Array:
         """Probabilities of scores (B, C), the less sure the higher the temperature."""
-        scores = np.divide(scores, np.asarray(temperature, np.float32))
+        cooled: NDArray[Any] = scores / np.asarray(temperature, np.float32)
         if self.multi_label:
-            each: Array = np.tanh(scores / 2) / 2 + np.float32(0.5)  # the logistic function
+            each: NDArray[Any] = np.tanh(cooled / 2) / 2 + np.float32(0.5)  # the logistic function
             return each
-        raised: Array = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        shares: Array = raised / raised.sum(axis=-1, keepdims=True)
+        raised: NDArray[Any] = np.exp(cooled - cooled.max(axis=-1, keepdims=True))
+        shares: NDArray[Any] = raised / raised.sum(axis=-1, keepdims=True)
         return shares
 
 

@@ -59,7 +59,7 @@ def draw(
     best = graph.op("ArgMax", by_row, axis=2, keepdims=0)
     graph.output(best, "int64", ["rows", "steps"], name=_CLASSES)
     shares = graph.op("Softmax", by_row, axis=2)
-    shape: Shape = ["rows", "steps", len(weights["output.bias"])]
+    shape: list[int | str | None] = ["rows", "steps", len(weights["output.bias"])]
     graph.output(shares, "float32", shape, name=_PROBABILITIES)
     return {"tagger": graph.model()}
 
