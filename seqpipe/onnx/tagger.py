@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqpipe.held import Drawing
 from seqpipe.onnx.embedding import draw_places, tables_of
 from seqpipe.onnx.encoder import Given, Inputs, LookedUp, Rows, draw_encoder, draw_rows
-from seqpipe.onnx.graph import Graph, Shape, Weights
+from seqpipe.onnx.graph import Graph, Weights
 from seqpipe.onnx.sessions import Session
 
 _CLASSES, _PROBABILITIES = "classes", "probabilities"
