@@ -111,16 +111,16 @@ LETTERS = [source for source, _ in PAIRS[:32]]
 VERSES = [*POEMS] * 4
 PIPED: Mapping[str, tuple[Callable[[], Language], list[str], Cost]] = {
     "sentiment": (make_nlp, REVIEWS, Cost(155, 670, 0, 500)),
-    "tokenizer": (make_words_nlp, RUNNING, Cost(620, 2700, 0, 460)),
+    "tokenizer": (make_words_nlp, RUNNING, Cost(550, 2700, 0, 460)),
     "translator": (
         partial(make_letters_nlp, pairs=PAIRS[:64], search={"beam": 3, "max_length": 12}),
         LETTERS,
-        Cost(630, 2500, 13, 250),
+        Cost(640, 1160, 14, 285),
     ),
     "generator": (
         partial(make_verses_nlp, search={"max_length": 20}),
         VERSES,
-        Cost(850, 2200, 30, 190),
+        Cost(890, 2100, 30, 210),
     ),
 }
 
