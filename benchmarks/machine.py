@@ -18,11 +18,12 @@ _TRIES = 12
 
 def machine() -> dict[str, str]:
     """Its processor, memory, system and libraries."""
+    release = ".".join(platform.release().split(".")[:2])
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{pages / 2**30:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "system": f"{platform.system()} {release}, Python {platform.python_version()}",
         "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
         "threads": os.environ.get("OMP_NUM_THREADS", "as many as torch takes"),
     }

@@ -1,6 +1,6 @@
 """What a text costs, in counts that no machine changes: a slow-down shows without a clock.
 
-Each limit is a tenth above what was counted. Who makes something dearer on purpose raises it, and
+Each limit is a tenth or two above what was counted. Who makes something dearer on purpose raises it, and
 says why; who makes it cheaper lowers it.
 """
 

@@ -85,8 +85,10 @@ def best_threshold(said: NDArray[Any], gold: NDArray[Any], *, usual: float) -> f
     if not yes.any():
         return usual
     values = np.unique(said)
-    middles = (np.append(0.0, values[:-1]) + values) / 2
-    tried = np.append(usual, middles)
+    below = np.append(0.0, values[:-1])
+    middles = (below + values) / 2
+    # between neighbours that are next to each other there is none
+    tried = np.append(usual, np.where(middles > below, middles, values))
     order = np.argsort(said)
     above = len(said) - np.searchsorted(said[order], tried)  # so many are a yes
     hits = np.append(np.cumsum(yes[order][::-1])[::-1], 0)[len(said) - above]
