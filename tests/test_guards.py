@@ -1,7 +1,7 @@
 """What a text costs, in counts that no machine changes: a slow-down shows without a clock.
 
-Each limit is a tenth or two above what was counted. Who makes something dearer on purpose raises it, and
-says why; who makes it cheaper lowers it.
+Each limit is a tenth or two above what was counted. Who makes something dearer on purpose raises
+it, and says why; who makes it cheaper lowers it.
 """
 
 from __future__ import annotations
