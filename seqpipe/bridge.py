@@ -26,9 +26,8 @@ from seqpipe.errors import CheckpointError, DeviceMissing, GraphsAlone, NotIniti
 from seqpipe.held import GRAPH, WEIGHTS, HeldNet, Making, Predict
 from seqpipe.nets.dropout import set_dropout
 from seqpipe.search.on_torch import TorchNet, TorchState
-from seqpipe.text.batches import collate, collate_answers, plan
+from seqpipe.text.batches import Batch, collate, collate_answers, plan
 from seqpipe.text.codec import Ids
-from seqpipe.text.rows import Rows
 from seqpipe.train.learner import Learner, Step, Taken
 
 # A child forked after its parent computed with several threads waits forever for threads that were
@@ -95,24 +94,15 @@ class NetShim(HeldNet):
         self.wanted = device
         self._placed = None
 
-    def predict_rows(
-        self,
-        encoded: Sequence[Ids] | Rows,
-        *,
-        budget: int,
-        rows: int,
-        predict: Predict | None = None,
-    ) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """Runs the rows in length buckets; yields their places and what the net made of them."""
-        net, device = self.net, self.device
-        wider = _WIDER_ON_GPU if device.type == "cuda" else 1
-        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-        for places in plan(lengths, budget=budget * wider, rows=rows * wider):
-            batch = collate(encoded, places)
-            with torch.inference_mode():
-                given = _on(device, batch.ids), _on(device, batch.lengths)
-                found = predict(net, *given, places) if predict else net.predict(*given)
-            yield places, found
+    @property
+    def wider(self) -> int:
+        return _WIDER_ON_GPU if self.device.type == "cuda" else 1
+
+    def ask(self, net: Any, batch: Batch, predict: Predict | None) -> Any:
+        device = self.device
+        with torch.inference_mode():
+            given = _on(device, batch.ids), _on(device, batch.lengths)
+            return predict(net, *given, batch.rows) if predict else net.predict(*given)
 
     def seen(self, net: Any, state: Any) -> tuple[TorchNet, TorchState]:
         """A net that writes, and what it begins with, as a search wants to see them."""

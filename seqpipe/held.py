@@ -14,7 +14,7 @@ from thinc.api import Optimizer
 from thinc.shims import Shim
 
 from seqpipe.errors import NotInitialized, TorchNeeded
-from seqpipe.text.batches import collate, plan
+from seqpipe.text.batches import Batch, collate, plan
 from seqpipe.text.codec import Ids
 from seqpipe.text.rows import Rows
 
@@ -90,12 +90,20 @@ class HeldNet(Shim):
         predict: Predict | None = None,
     ) -> Iterator[tuple[NDArray[np.int64], Any]]:
         """Runs the rows in length buckets; yields their places and what the net made of them."""
-        net = self.net
+        net, wider = self.net, self.wider
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-        for places in plan(lengths, budget=budget, rows=rows):
-            batch = collate(encoded, places)
-            given = batch.ids, batch.lengths
-            yield places, predict(net, *given, places) if predict else net.predict(*given)
+        for places in plan(lengths, budget=budget * wider, rows=rows * wider):
+            yield places, self.ask(net, collate(encoded, places), predict)
+
+    @property
+    def wider(self) -> int:
+        """How many times as wide a batch may be as one for a CPU."""
+        return 1
+
+    def ask(self, net: Any, batch: Batch, predict: Predict | None) -> Any:
+        """What the net makes of one batch."""
+        given = batch.ids, batch.lengths
+        return predict(net, *given, batch.rows) if predict else net.predict(*given)
 
     def seen(self, net: Any, state: Any) -> tuple[Any, Any]:
         """A net that writes, and what it begins with, as a search wants to see them."""

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.bench import OURS, Bench
+from benchmarks.generation import RUNS
 from benchmarks.plain_nets import Encoder, LanguageModel, Plain
 from seqpipe.corpora.sources import open_split
 from seqpipe.text.codec import EOS
@@ -22,15 +23,7 @@ WRITTEN = 300  # characters of a stream
 SCORED = 40_000  # characters
 WINDOW = 64
 PLAIN = "plain loop"
-SHORT = {
-    "components.generator.codec.unit": "bpe",
-    "components.generator.codec.size": 400,
-    "components.generator.window": 32,
-    "training.dropout": 0.05,
-    "training.eval_frequency": 1200,
-    "training.max_steps": 2400,
-    "seqpipe.rows": 32,
-}
+SHORT = RUNS["short"].settings
 QUICK = {**SHORT, "training.max_steps": 300, "training.eval_frequency": 300}
 
 

@@ -11,11 +11,11 @@ from spacy.tokens import Doc
 
 from benchmarks.bench import OURS, Bench, Source, Trained
 from benchmarks.scores import span_f
+from benchmarks.tokenizer import SMALL
 from seqpipe.corpora.tokens import read_tokens
 
 LEAST = 100_000  # characters that one turn reads at least
 QUICK = {"training.max_steps": 1500, "training.eval_frequency": 500}
-SMALL = {"components.tokenizer.model.conv": 0, "components.tokenizer.stretch": 150}
 CHARACTERS = "spaCy, a character each"
 
 Cut = tuple[list[list[str]], list[list[str]]]  # the tokens of each text, and its sentences
