@@ -16,6 +16,9 @@ from seqpipe.nets.cells import MinGRU, Recurrent
 
 T = TypeVar("T")
 
+# As a tensor of its own: a number would be made one, and cast, at every step.
+_HALF = torch.tensor(0.5)
+
 
 class Derived(Generic[T]):
     """Something made of weights, made anew when one of them has changed."""
@@ -61,15 +64,15 @@ class Folded:
 
 
 def _step_rnn(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
-    torch.sigmoid(gates.baddbmm_(state, layer.recurrent), out=out).sub_(0.5)
+    torch.sigmoid(gates.baddbmm_(state, layer.recurrent), out=out).sub_(_HALF)
 
 
 def _step_lstm(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
     """`memory` holds twice the cell."""
     gates.baddbmm_(state, layer.recurrent).sigmoid_()
     enter, keep, new, leave = gates.split(layer.width, dim=-1)
-    memory.mul_(keep).addcmul_(enter, new.sub_(0.5), value=4)
-    torch.mul(torch.sigmoid(memory).sub_(0.5), leave, out=out)
+    memory.mul_(keep).addcmul_(enter, new.sub_(_HALF), value=4)
+    torch.mul(torch.sigmoid(memory).sub_(_HALF), leave, out=out)
 
 
 def _step_gru(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
@@ -78,7 +81,7 @@ def _step_gru(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: 
         (gates[..., : -layer.width] + carried[..., : -layer.width]).sigmoid_().chunk(2, dim=-1)
     )
     new = gates[..., -layer.width :].addcmul_(reset, carried[..., -layer.width :])
-    torch.lerp(new.sigmoid_().sub_(0.5), state, keep, out=out)
+    torch.lerp(new.sigmoid_().sub_(_HALF), state, keep, out=out)
 
 
 def _step_mingru(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:

@@ -8,6 +8,7 @@ embeddings times the input weights is a table too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise, zip_longest
 from typing import Protocol, cast
 
 import torch
@@ -49,27 +50,32 @@ class Sweep:
         return self._run(self._looked_up(places, packing), packing, output)
 
     def over(self, x: Tensor, lengths: Tensor, *, output: nn.Linear | None = None) -> Tensor:
-        """The same from inputs (B, S, D) that no table holds."""
+        """The same from inputs that no table holds, and a one behind each (B, S, D + 1)."""
         packing = _Packing(lengths, x.shape[1], self._ways)
         return self._run(self._layers[0].gates_of(x, packing), packing, output)
 
     def _run(self, gates: Iterable[Tensor], packing: _Packing, output: nn.Linear | None) -> Tensor:
-        packed = self._layers[0].run(gates, packing)  # (N + 1, H)
-        for layer in self._layers[1:]:
-            packed = layer.run(layer.gates_of(packing.padded(packed), packing), packing)
+        for layer, above in pairwise(self._layers):
+            x = packing.padded(layer.run(gates, packing)).mul_(2)
+            gates = above.gates_of(F.pad(x, (0, 1), value=1.0), packing)
         if output is None:
-            return packing.padded(packed)
+            return packing.padded(self._layers[-1].run(gates, packing)).mul_(2)
+        # what the output makes of each way's state is all that is kept of it
         classes = output.out_features
-        split = output.weight.view(classes, self._ways, -1).transpose(0, 1).flatten(0, 1)
-        shares = F.linear(packed, split).unflatten(1, (self._ways, classes))  # (N + 1, W, C)
-        own = shares[torch.arange(len(shares), device=shares.device), packing.way_of_rows()]
-        each: Tensor = packing.padded(own).view(*packing.shape, self._ways, classes)
-        return each.sum(dim=2) + output.bias
+        split = output.weight.view(classes, self._ways, -1).permute(1, 2, 0) * 2  # (W, H, C)
+        shares = split.new_zeros(len(packing.cells) + 1, classes)
+        parts = packing.parts(shares[:-1])
+        for half, part in zip(self._layers[-1].halves(gates, packing), parts, strict=True):
+            torch.bmm(half, split, out=part.view(self._ways, -1, classes))
+        scores = output.bias.expand(len(packing.places[0]), -1)
+        for places in packing.places:
+            scores = scores + shares.index_select(0, places)
+        return scores.view(*packing.shape, classes)
 
     def _looked_up(self, places: Sequence[Tensor], packing: _Packing) -> Iterable[Tensor]:
         """The gates of each step: (W, n, G)."""
         where = [
-            packing.parts(place.flatten()[packing.cells] + packing.way * size)
+            packing.parts(place.flatten()[packing.cells] + packing.ways_of_cells() * size)
             for place, size in zip(places, self._sizes, strict=True)
         ]
         for step in zip(*where, strict=True):
@@ -118,18 +124,36 @@ class _Packing:
     def __init__(self, lengths: Tensor, steps: int, ways: int) -> None:
         longest, rows = lengths.sort(descending=True, stable=True)  # (B,)
         step = torch.arange(steps, device=lengths.device)[:, None]  # (S, 1)
-        live = (step < longest)[:, None].expand(-1, ways, -1)  # (S, W, B)
+        live = step < longest  # (S, B)
+        counts = live.sum(dim=1)
         first = rows * steps
         both = torch.stack([first + step, first + longest - 1 - step][:ways], dim=1)
         self.shape = (len(lengths), steps)
-        self.rows = live[:, 0].sum(dim=1).tolist()  # how many still go on at each step
-        self.cells = both[live]  # (N,): where in the padded rows, counted row by row
-        self.way = torch.arange(ways, device=lengths.device)[:, None].expand_as(live)[live]
         self.ways = ways
+        self.rows: list[int] = counts.tolist()  # how many still go on at each step
+        self._live = live[:, None].expand(-1, ways, -1).flatten().nonzero().squeeze(1)  # (N,)
+        self.cells = both.flatten().index_select(0, self._live)  # (N,): counted row by row
+        self.places = self._places(lengths, rows, counts)
 
-    def way_of_rows(self) -> Tensor:
-        """The way of each packed row, and any for the row of zeros behind them: (N + 1,)."""
-        return torch.cat([self.way, self.way.new_zeros(1)])
+    def _places(self, lengths: Tensor, rows: Tensor, counts: Tensor) -> list[Tensor]:
+        """For each way, where among what is packed each padded cell lies (B * S,), which is behind
+        all of it for those beyond the end of a row."""
+        size, steps = self.shape
+        rank = torch.empty_like(rows)
+        rank[rows] = torch.arange(size, device=rows.device)
+        before = (counts.cumsum(0) - counts) * self.ways
+        step = torch.arange(steps, device=rows.device).expand(size, -1)  # (B, S)
+        live = step < lengths[:, None]
+        places = []
+        for way in range(self.ways):
+            at = step if way == 0 else (lengths[:, None] - 1 - step).clamp_(min=0)
+            place = (before + way * counts)[at] + rank[:, None]
+            places.append(place.masked_fill(~live, len(self.cells)).flatten())
+        return places
+
+    def ways_of_cells(self) -> Tensor:
+        """(N,)"""
+        return self._live // self.shape[0] % self.ways
 
     def parts(self, packed: Tensor) -> Sequence[Tensor]:
         """What belongs to each step that any row has."""
@@ -138,31 +162,40 @@ class _Packing:
 
     def padded(self, packed: Tensor) -> Tensor:
         """From states (N + 1, H), of which the last is zero, to (B, S, W * H)."""
-        count = len(self.cells)
-        back = self.cells.new_full((self.shape[0] * self.shape[1] * self.ways,), count)
-        back[self.cells * self.ways + self.way] = torch.arange(count, device=back.device)
+        back = torch.stack(self.places, dim=1).flatten()
         return packed.index_select(0, back).view(*self.shape, -1)
 
 
 class _Layer(Folded):
     """All steps of it over packed rows."""
 
-    def gates_of(self, x: Tensor, packing: _Packing) -> Iterable[Tensor]:
-        """The gates of each step (W, n, G) over padded inputs (B, S, D)."""
-        # a column of ones: adding the bias by itself would be a pass over all gates more
-        ones = F.pad(x.flatten(0, 1), (0, 1), value=1.0)  # (B * S, D + 1)
+    def gates_of(self, x: Tensor, packing: _Packing) -> Iterator[Tensor]:
+        """The gates of each step (W, n, G) over padded inputs and a one behind each (B, S, D + 1):
+        adding the bias by itself would be a pass over all gates more."""
+        flat = x.flatten(0, 1)
         inputs = torch.cat([self.inputs, self.bias], dim=1)  # (W, D + 1, G)
-        for part in packing.parts(ones.index_select(0, packing.cells)):
-            yield torch.bmm(part.unflatten(0, (self.ways, -1)), inputs)
+        for cells in packing.parts(packing.cells):
+            read = flat.index_select(0, cells)
+            yield torch.bmm(read.view(self.ways, -1, read.shape[1]), inputs)
 
     def run(self, gates: Iterable[Tensor], packing: _Packing) -> Tensor:
-        """All steps, each of which brings its gates (W, n, G); states come back as (N + 1, H)."""
-        halves = self.recurrent.new_empty(len(packing.cells) + 1, self.width)
-        halves[-1] = 0.0
-        state, memory = halves.new_zeros(2, self.ways, packing.shape[0], self.width)
-        for given, out in zip(gates, packing.parts(halves[:-1]), strict=True):
+        """Half of the state of each step that brings its gates (W, n, G), and zeros behind them:
+        (N + 1, H)."""
+        packed = self.recurrent.new_empty(len(packing.cells) + 1, self.width)
+        packed[-1] = 0.0
+        for _ in self.halves(gates, packing, packing.parts(packed[:-1])):
+            pass
+        return packed
+
+    def halves(
+        self, gates: Iterable[Tensor], packing: _Packing, kept: Iterable[Tensor] = ()
+    ) -> Iterator[Tensor]:
+        """The same step by step (W, n, H), in what is to keep it if there is any."""
+        state, memory = self.recurrent.new_zeros(2, self.ways, packing.shape[0], self.width)
+        for given, out in zip_longest(gates, kept):
             rows = given.shape[1]
+            out = state.new_empty(self.ways * rows, self.width) if out is None else out
             after = out.view(self.ways, rows, self.width)
             self.step(given, state[:, :rows], memory[:, :rows], after)
             state = after
-        return halves.mul_(2)
+            yield state

@@ -6,9 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqpipe.nets.convolution import Convolution, LookedUpConvolution
 from seqpipe.nets.dropout import Gaps
 from seqpipe.nets.embedding import Embedding
 from seqpipe.nets.encoder import Encoder, length_mask
+from seqpipe.nets.folded import Derived
 from seqpipe.nets.full import full
 from seqpipe.nets.sweep import Sweeps
 
@@ -35,6 +37,7 @@ class Tagger(nn.Module):
         self.output = nn.Linear(encoder.outputs, CLASSES)
         self.dropout = nn.Dropout(0.0)  # the rate is the driver's: see `set_dropout`
         self.sweeps = Sweeps()
+        self._convolutions: Derived[LookedUpConvolution] = Derived()
         self.gaps = Gaps(unit_dropout, piece=unknown)
         self.unmarked = Gaps(mark_dropout, piece=0)
 
@@ -49,9 +52,15 @@ class Tagger(nn.Module):
 
     def _swept(self, ids: Tensor, lengths: Tensor) -> Tensor:
         sweep = self.sweeps.of(self.encoder, self.embedding)
+        places = self.embedding.places(ids)
         if self.conv is None:
-            return sweep(self.embedding.places(ids), lengths, output=self.output)
-        return sweep.over(self._inputs(ids, lengths), lengths, output=self.output)
+            return sweep(places, lengths, output=self.output)
+        return sweep.over(self._convolved(self.conv)(places, lengths), lengths, output=self.output)
+
+    def _convolved(self, conv: Convolution) -> LookedUpConvolution:
+        weights = (*self.embedding.parameters(), *conv.parameters())
+        tables = self.embedding.tables
+        return self._convolutions.of(weights, lambda: LookedUpConvolution(conv, tables()))
 
     def _inputs(self, ids: Tensor, lengths: Tensor) -> Tensor:
         x: Tensor = self.embedding(ids)
@@ -90,16 +99,3 @@ class Tagger(nn.Module):
         pieces, marks = ids // self.embedding.marks, ids % self.embedding.marks
         read: Tensor = self.gaps(pieces) * self.embedding.marks + self.unmarked(marks)
         return read
-
-
-class Convolution(nn.Module):
-    """What each piece is among its neighbours, added to what it is (He et al. 2016)."""
-
-    def __init__(self, *, width: int, reach: int) -> None:
-        super().__init__()
-        self.filter = nn.Conv1d(width, width, 2 * reach + 1, padding=reach)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, S, D) to (B, S, D)."""
-        around: Tensor = self.filter(x.transpose(1, 2)).transpose(1, 2)
-        return x + torch.relu(around)
