@@ -27,7 +27,7 @@ import numpy as np
 import spacy
 import torch
 from datasets import load_dataset
-from peers import in_turns
+from benchmarks.peers import in_turns
 
 from seqpipe.cli.export import export
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqpipe.errors import GraphsLacking
 from seqpipe.held import Drawing
 from seqpipe.onnx.embedding import draw_places, tables_of
-from seqpipe.onnx.encoder import LookedUp, Rows, draw_encoder, draw_rows
+from seqpipe.onnx.encoder import Encoded, LookedUp, Rows, draw_encoder, draw_mean, draw_rows
 from seqpipe.onnx.graph import Graph, Weights
 from seqpipe.onnx.sessions import Session
 
@@ -33,29 +33,29 @@ def draw(
 ) -> dict[str, bytes]:
     """From ids (B, S) and lengths (B,) to scores (B, C) before softmax or sigmoid."""
     graph = Graph("classifier")
-    batch = graph.input("ids", "int64", ["rows", "steps"])
+    ids = graph.input("ids", "int64", ["rows", "steps"])
     lengths = graph.input("lengths", "int64", ["rows"])
     tables = tables_of(weights)
-    ids = graph.op("Transpose", batch, perm=[1, 0])  # (S, B)
     rows = draw_rows(graph, ids, lengths)
     pairs = len(weights.get("embedding.pair.weight", ()))
     places = draw_places(
         graph, ids, pieces=len(tables[0]), pairs=pairs, joined=joined, hashed=hashed, marks=()
     )
-    states = draw_encoder(
+    encoded = draw_encoder(
         graph,
-        LookedUp(graph, places, tables, rows),
+        LookedUp(graph, places, tables),
         rows,
         weights,
         cell=cell,
         layers=layers,
         bidirectional=bidirectional,
+        highest="max" in pooling,
     )
     pools = []
     for i, name in enumerate(pooling):
         if name not in _POOLS:
             raise GraphsLacking(f"the pool {name!r}")
-        pools.append(_POOLS[name](graph, states, rows, weights, f"pools.{i}."))
+        pools.append(_POOLS[name](graph, encoded, rows, weights, f"pools.{i}."))
     pooled = pools[0] if len(pools) == 1 else graph.op("Concat", *pools, axis=1)
     scores = graph.op(
         "Gemm",
@@ -68,51 +68,54 @@ def draw(
     return {"classifier": graph.model()}
 
 
-def _attention(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
+def _attention(graph: Graph, read: Encoded, rows: Rows, weights: Weights, prefix: str) -> str:
     key = graph.weight(weights[f"{prefix}key.weight"].T, f"{prefix}key")
     bias = graph.weight(weights[f"{prefix}key.bias"], f"{prefix}bias")
     query = graph.weight(weights[f"{prefix}query.weight"].T, f"{prefix}query")
     width = weights[f"{prefix}key.weight"].shape[1]
-    flat = graph.op("Reshape", states, graph.integers(-1, width))  # (S * B, H)
+    flat = graph.op("Reshape", read.states, graph.integers(-1, width))  # (B * S, H)
     keys = graph.op("Tanh", graph.op("Gemm", flat, key, bias))
-    shape = graph.op("Shape", rows.mask)
-    scores = graph.op("Reshape", graph.op("MatMul", keys, query), shape)  # (S, B)
-    shares = graph.op(
-        "Softmax", graph.op("Where", rows.mask, scores, graph.number(_LOWEST)), axis=0
-    )
-    weighted = graph.op("Mul", states, graph.op("Unsqueeze", shares, graph.integers(2)))
-    return graph.op("ReduceSum", weighted, graph.integers(0), keepdims=0)
+    scores = graph.op("Reshape", graph.op("MatMul", keys, query), graph.op("Shape", rows.mask))
+    scores = graph.op("Where", rows.mask, scores, graph.number(_LOWEST))
+    return draw_mean(graph, read.states, rows, graph.op("Softmax", scores, axis=1))
 
 
-def _max(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
-    gaps = graph.op("Where", rows.mask, graph.number(0.0), graph.number(_LOWEST))
-    open_ = graph.op("Add", states, graph.op("Unsqueeze", gaps, graph.integers(2)))
-    highest = graph.op("ReduceMax", open_, axes=[0], keepdims=0)
-    empty = graph.op("Equal", highest, graph.number(_LOWEST))
-    return graph.op("Where", empty, graph.number(0.0), highest)
+def _max(graph: Graph, read: Encoded, rows: Rows, weights: Weights, prefix: str) -> str:
+    highest = read.highest
+    if not highest:
+        gaps = graph.op("Where", rows.mask, graph.number(0.0), graph.number(_LOWEST))
+        open_ = graph.op("Add", read.states, graph.op("Unsqueeze", gaps, graph.integers(2)))
+        highest = graph.op("ReduceMax", open_, axes=[1], keepdims=0)
+    return _of_some(graph, highest, rows)
 
 
-def _mean(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
-    total = graph.op("ReduceSum", states, graph.integers(0), keepdims=0)
+def _mean(graph: Graph, read: Encoded, rows: Rows, weights: Weights, prefix: str) -> str:
     count = graph.cast(graph.op("Max", rows.lengths, graph.integer(1)), "float32")
-    return graph.op("Div", total, graph.op("Unsqueeze", count, graph.integers(1)))
+    share = graph.op("Unsqueeze", graph.op("Reciprocal", count), graph.integers(1))
+    return draw_mean(graph, read.states, rows, share)
 
 
-def _last(graph: Graph, states: str, rows: Rows, weights: Weights, prefix: str) -> str:
+def _last(graph: Graph, read: Encoded, rows: Rows, weights: Weights, prefix: str) -> str:
     """Where each way ends: the last state onward, the first one of the way back."""
     place = graph.op("Sub", graph.op("Max", rows.lengths, graph.integer(1)), graph.integer(1))
-    by_row = graph.op("Transpose", states, perm=[1, 0, 2])  # (B, S, H)
     at = graph.op("Unsqueeze", place, graph.integers(1))  # (B, 1)
-    ending = graph.op("GatherND", by_row, at, batch_dims=1)  # (B, H)
+    ending = graph.op("GatherND", read.states, at, batch_dims=1)  # (B, H)
     if "encoder.backward_.0.weight_ih_l0" not in weights:
-        return ending
-    first = graph.op("Gather", states, graph.integer(0))
+        return _of_some(graph, ending, rows)
+    first = graph.op("Gather", read.states, graph.integer(0), axis=1)
     onward, _ = graph.ops("Split", ending, outputs=2, axis=1)
     _, back = graph.ops("Split", first, outputs=2, axis=1)
-    return graph.op("Concat", onward, back, axis=1)
+    return _of_some(graph, graph.op("Concat", onward, back, axis=1), rows)
 
 
-_POOLS: dict[str, Callable[[Graph, str, Rows, Weights, str], str]] = {
+def _of_some(graph: Graph, pooled: str, rows: Rows) -> str:
+    """Zero for a row of nothing."""
+    some = graph.op("Greater", rows.lengths, graph.integer(0))
+    where = graph.op("Unsqueeze", some, graph.integers(1))
+    return graph.op("Where", where, pooled, graph.number(0.0))
+
+
+_POOLS: dict[str, Callable[[Graph, Encoded, Rows, Weights, str], str]] = {
     "attention": _attention,
     "last": _last,
     "max": _max,

@@ -36,7 +36,7 @@ def draw_places(
     hashed: int,
     marks: Sequence[int],
 ) -> list[str]:
-    """Where in each table a row of it stands, all of the shape of `ids` (S, B)."""
+    """Where in each table a row of it stands, all of the shape of `ids` (B, S)."""
     each = math.prod(marks)
     own = graph.op("Div", ids, graph.integer(each)) if each > 1 else ids
     found = [own]
@@ -52,7 +52,7 @@ def draw_places(
 
 def _pairs(graph: Graph, pieces: str, *, buckets: int, joined: Sequence[bool], by: int) -> str:
     """The bucket of each piece with the one before it, 0 where one of them does not join."""
-    before = graph.op("Pad", pieces, graph.integers(1, 0, -1, 0))  # a row of 0 above them
+    before = graph.op("Pad", pieces, graph.integers(0, 1, 0, -1))  # a column of 0 before them
     joins = graph.weight(np.asarray(joined, dtype=np.bool_))
     both = graph.op("And", *(graph.op("Gather", joins, some) for some in (pieces, before)))
     as_one = graph.op("Add", graph.op("Mul", before, graph.integer(by)), pieces)

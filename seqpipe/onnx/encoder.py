@@ -1,8 +1,9 @@
 """`seqpipe.nets.encoder` as a part of a graph.
 
-Everything is laid out by time first, (S, B, ...), as ONNX has its recurrent operators. They know
-how long each row is; a minGRU is a loop of two elementwise operators instead, and its state is
-zero where a row has ended, since nothing is kept there and nothing added.
+Within it all is laid out by time first, (S, B, ...), as ONNX has its recurrent operators. They know
+how long each row is; a minGRU is a loop of two elementwise operators instead. There both ways stand
+side by side as rows of one batch, (S, W * B, ...), the second back to front, and where nothing is
+read nothing is kept: a way that has not begun enters its first step with nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from seqpipe.onnx.graph import Graph, Weights
 # torch's order of the gates, and where ONNX wants each of them.
 _OPERATORS = {"rnn": ("RNN", [0]), "lstm": ("LSTM", [0, 3, 1, 2]), "gru": ("GRU", [1, 0, 2])}
 _WAYS = ("onward", "backward_")
+_LOWEST = -1e30
 
 Array = NDArray[np.float32]
 
@@ -29,19 +31,100 @@ class Rows:
     """Which steps of a batch there are."""
 
     lengths: str  # (B,) int64
-    mask: str  # (S, B) bool
+    count: str  # of rows
+    steps: str  # of the longest
+    step: str  # (S,) each by its number
+    mask: str  # (B, S) bool
 
 
 def draw_rows(graph: Graph, ids: str, lengths: str) -> Rows:
-    """Of ids (S, B)."""
-    steps = graph.op("Squeeze", graph.op("Slice", graph.op("Shape", ids), *_first(graph)))
-    at = graph.op("Range", graph.integer(0), steps, graph.integer(1))
-    mask = graph.op("Less", graph.op("Unsqueeze", at, graph.integers(1)), lengths)
-    return Rows(lengths, mask)
+    """Of ids (B, S)."""
+    shape = graph.op("Shape", ids)
+    count, steps = (graph.op("Gather", shape, graph.integer(i)) for i in range(2))
+    step = graph.op("Range", graph.integer(0), steps, graph.integer(1))
+    mask = graph.op("Less", step, graph.op("Unsqueeze", lengths, graph.integers(1)))
+    return Rows(lengths, count, steps, step, mask)
 
 
-def _first(graph: Graph) -> tuple[str, str]:
-    return graph.integers(0), graph.integers(1)
+def draw_mean(graph: Graph, states: str, rows: Rows, shares: str) -> str:
+    """Of states (B, S, H) by shares (B, S), or (B, 1): (B, H)."""
+    within = graph.op("Where", rows.mask, shares, graph.number(0.0))
+    one = graph.op("MatMul", graph.op("Unsqueeze", within, graph.integers(1)), states)
+    return graph.op("Squeeze", one, graph.integers(1))
+
+
+def by_time(graph: Graph, x: str) -> str:
+    """(B, S) to (S, B)."""
+    return graph.op("Transpose", x, perm=[1, 0])
+
+
+class Ways:
+    """One way or both, side by side."""
+
+    def __init__(self, graph: Graph, rows: Rows, count: int) -> None:
+        self._graph, self._rows, self.count = graph, rows, count
+        mask = by_time(graph, rows.mask)
+        self.live = self.beside([mask] * count)  # (S, W * B)
+        # a way back enters the end of a row from where nothing was read
+        before = graph.op("Sub", rows.lengths, graph.integer(1))
+        inner = graph.op("Less", rows.step, graph.op("Unsqueeze", before, graph.integers(1)))
+        self.entered = self.beside([mask, by_time(graph, inner)][:count])
+
+    def beside(self, ways: Sequence[str]) -> str:
+        """From (S, B, ...) of each way."""
+        if len(ways) == 1:
+            return ways[0]
+        graph = self._graph
+        last, before = graph.integers(-1), graph.integers(-(1 << 60))
+        turned = graph.op("Slice", ways[1], last, before, graph.integers(0), last)
+        return graph.op("Concat", ways[0], turned, axis=1)
+
+    def nothing(self, width: int, value: float) -> str:
+        """(W * B, H)"""
+        graph = self._graph
+        rows = graph.op("Mul", self._rows.count, graph.integers(self.count))
+        shape = graph.op("Concat", rows, graph.integers(width), axis=0)
+        return graph.op("Expand", graph.number(value), shape)
+
+    def together(self, states: str, width: int, *, by_row: bool) -> str:
+        """From (S, W * B, H) to (S, B, W * H), or (B, S, W * H)."""
+        graph = self._graph
+        if self.count == 1:
+            return graph.op("Transpose", states, perm=[1, 0, 2]) if by_row else states
+        flat = graph.op("Reshape", states, graph.integers(-1, width))
+        places = self._places()
+        places = places if by_row else graph.op("Transpose", places, perm=[1, 0, 2])
+        found = graph.op("Gather", flat, places)
+        return graph.op("Reshape", found, graph.integers(0, 0, 2 * width))
+
+    def _places(self) -> str:
+        """Where in (S * 2 * B,) both states of a step are: (B, S, 2)."""
+        graph, rows = self._graph, self._rows
+        zero, one = graph.integer(0), graph.integer(1)
+        row = graph.op("Unsqueeze", graph.op("Range", zero, rows.count, one), graph.integers(1))
+        wide = graph.op("Mul", rows.count, graph.integer(2))
+        back = graph.op("Sub", graph.op("Sub", rows.steps, one), rows.step)
+        onward = graph.op("Add", graph.op("Mul", rows.step, wide), row)
+        other = graph.op("Add", graph.op("Mul", back, wide), graph.op("Add", row, rows.count))
+        both = [graph.op("Unsqueeze", way, graph.integers(2)) for way in (onward, other)]
+        return graph.op("Concat", *both, axis=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Of one way of a minGRU: two weights (H, D) and their biases (H,)."""
+
+    opening: Array
+    opening_bias: Array
+    new: Array
+    new_bias: Array
+    name: str
+
+    def parts(self) -> list[tuple[Array, Array, str]]:
+        return [
+            (self.opening, self.opening_bias, f"{self.name}opening"),
+            (self.new, self.new_bias, f"{self.name}new"),
+        ]
 
 
 class Inputs(Protocol):
@@ -50,79 +133,93 @@ class Inputs(Protocol):
     def vectors(self) -> str:
         """(S, B, D)."""
 
-    def steps(self, parts: Sequence[Array], names: Sequence[str]) -> list[str]:
-        """Of a minGRU what each step keeps of the state and what it adds, both (S, B, H) and zero
-        where a row has ended; `parts` are two weights (H, D), each with its bias behind it."""
+    def steps(self, gates: Sequence[Gates], ways: Ways, *, floor: bool) -> list[str]:
+        """Of a minGRU what each step keeps of the state and what it adds, both (S, W * B, H). Where
+        a row has ended nothing is kept, and added is nothing, or, for the `floor`, what no state
+        is below."""
 
 
 class Given:
     """Inputs that are computed: (S, B, D)."""
 
-    def __init__(self, graph: Graph, x: str, rows: Rows) -> None:
-        self._graph, self._x, self._rows = graph, x, rows
+    def __init__(self, graph: Graph, x: str) -> None:
+        self._graph, self._x = graph, x
 
     def vectors(self) -> str:
         return self._x
 
-    def steps(self, parts: Sequence[Array], names: Sequence[str]) -> list[str]:
+    def steps(self, gates: Sequence[Gates], ways: Ways, *, floor: bool) -> list[str]:
         graph = self._graph
-        gates = []
-        for (weight, bias), name in zip(_pairs(parts), names, strict=True):
-            product = graph.op("MatMul", self._x, graph.weight(weight.T, name))
-            gates.append(graph.op("Add", product, graph.weight(bias, f"{name}.bias")))
-        return _ended(graph, self._rows, _split(graph, *gates))
+        both = [[self._product(*part) for part in way.parts()] for way in gates]
+        opening, new = (ways.beside(each) for each in zip(*both, strict=True))
+        return _ended(graph, ways, opening, new, floor)
+
+    def _product(self, weight: Array, bias: Array, name: str) -> str:
+        graph = self._graph
+        product = graph.op("MatMul", self._x, graph.weight(weight.T, name))
+        return graph.op("Add", product, graph.weight(bias, f"{name}.bias"))
 
 
 class LookedUp:
     """Inputs that are the sum of one row of each of some tables.
 
     A table times the weights is a table too, and where there is but one, so is all that a step
-    makes of its gates: nothing is left to be computed for each step, and a row of zeros stands for
+    makes of its gates: nothing is left to be computed for each step, and a row more stands for
     what is beyond the end of another.
     """
 
-    def __init__(
-        self, graph: Graph, places: Sequence[str], tables: Sequence[Array], rows: Rows
-    ) -> None:
-        self._graph, self._rows = graph, rows
+    def __init__(self, graph: Graph, places: Sequence[str], tables: Sequence[Array]) -> None:
+        """Places (B, S)."""
+        self._graph = graph
         self._tables = [graph.weight(table, f"embedding.{i}") for i, table in enumerate(tables)]
-        self._places = list(places)
-        self._end = len(tables[0])
+        self._places = [by_time(graph, place) for place in places]
+        self._sizes = [len(table) for table in tables]
 
     def vectors(self) -> str:
-        return self._sum(self._tables)
+        return self._sum(self._tables, self._places)
 
-    def steps(self, parts: Sequence[Array], names: Sequence[str]) -> list[str]:
+    def steps(self, gates: Sequence[Gates], ways: Ways, *, floor: bool) -> list[str]:
         graph = self._graph
-        gates = [
-            self._folded(weight, bias, name)
-            for (weight, bias), name in zip(_pairs(parts), names, strict=True)
+        # of both ways one above the other
+        both = [self._stacked([way.parts()[i] for way in gates]) for i in range(2)]
+        places = [
+            ways.beside([place, graph.op("Add", place, graph.integer(size))][: ways.count])
+            for place, size in zip(self._places, self._sizes, strict=True)
         ]
-        if len(self._tables) > 1:
-            return _ended(graph, self._rows, _split(graph, *map(self._sum, gates)))
-        place = graph.op("Where", self._rows.mask, self._places[0], graph.integer(self._end))
-        nothing = graph.weight(np.zeros((1, len(parts[1])), np.float32))
-        made = _split(graph, *(tables[0] for tables in gates))
-        full = [graph.op("Concat", table, nothing, axis=0) for table in made]
-        return [graph.op("Gather", table, place) for table in full]
+        if len(places) > 1:
+            return _ended(graph, ways, *(self._sum(one, places) for one in both), floor)
+        (opening,), (new,) = both
+        keep, added = _split(graph, opening, new)
+        nothing = graph.weight(np.zeros((1, len(gates[0].new)), np.float32), "nothing")
+        end = graph.integer(ways.count * self._sizes[0])
+        return [
+            graph.op("Gather", graph.op("Concat", *rows, axis=0), graph.op("Where", *live, end))
+            for rows, live in (
+                ((keep, nothing), (ways.entered, places[0])),
+                ((added, _floor(graph, new) if floor else nothing), (ways.live, places[0])),
+            )
+        ]
 
-    def _folded(self, weight: Array, bias: Array, name: str) -> list[str]:
-        factor = self._graph.weight(weight.T, name)
-        tables = [self._graph.op("MatMul", table, factor) for table in self._tables]
-        tables[0] = self._graph.op("Add", tables[0], self._graph.weight(bias, f"{name}.bias"))
-        return tables
-
-    def _sum(self, tables: Sequence[str]) -> str:
+    def _stacked(self, parts: Sequence[tuple[Array, Array, str]]) -> list[str]:
+        """What the weights of each way make of each table: (W * V, H)."""
         graph = self._graph
-        rows = [graph.op("Gather", *one) for one in zip(tables, self._places, strict=True)]
+        found = []
+        for i, table in enumerate(self._tables):
+            made = []
+            for weight, bias, name in parts:
+                product = graph.op("MatMul", table, graph.weight(weight.T, name))
+                own = graph.weight(bias, f"{name}.bias")
+                made.append(product if i else graph.op("Add", product, own))
+            found.append(graph.op("Concat", *made, axis=0) if len(made) > 1 else made[0])
+        return found
+
+    def _sum(self, tables: Sequence[str], places: Sequence[str]) -> str:
+        graph = self._graph
+        rows = [graph.op("Gather", *one) for one in zip(tables, places, strict=True)]
         total = rows[0]
         for more in rows[1:]:
             total = graph.op("Add", total, more)
         return total
-
-
-def _pairs(parts: Sequence[Array]) -> list[tuple[Array, Array]]:
-    return [(parts[0], parts[1]), (parts[2], parts[3])]
 
 
 def _split(graph: Graph, opening: str, new: str) -> list[str]:
@@ -131,9 +228,30 @@ def _split(graph: Graph, opening: str, new: str) -> list[str]:
     return [graph.op("Sub", graph.number(1.0), opened), graph.op("Mul", opened, new)]
 
 
-def _ended(graph: Graph, rows: Rows, made: Sequence[str]) -> list[str]:
-    mask = graph.op("Unsqueeze", rows.mask, graph.integers(2))
-    return [graph.op("Where", mask, some, graph.number(0.0)) for some in made]
+def _ended(graph: Graph, ways: Ways, opening: str, new: str, floor: bool) -> list[str]:
+    """From both gates of each step (S, W * B, H)."""
+    keep, added = _split(graph, opening, new)
+    beyond = _floor(graph, graph.op("ReduceMin", new, axes=[0], keepdims=0)) if floor else ""
+    return [
+        graph.op("Where", graph.op("Unsqueeze", where, graph.integers(2)), some, none)
+        for where, some, none in (
+            (ways.entered, keep, graph.number(0.0)),
+            (ways.live, added, beyond or graph.number(0.0)),
+        )
+    ]
+
+
+def _floor(graph: Graph, new: str) -> str:
+    """A state is between zero and what was new, so that the least of it (1, H) is below all."""
+    return graph.op("Min", graph.op("ReduceMin", new, axes=[0], keepdims=1), graph.number(0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What an encoder makes of rows."""
+
+    states: str  # (B, S, H)
+    highest: str  # (B, H) of each unit, if it was asked for and cost little, or else ""
 
 
 def draw_encoder(
@@ -145,24 +263,26 @@ def draw_encoder(
     cell: str,
     layers: int,
     bidirectional: bool,
-    prefix: str = "encoder.",
-) -> str:
-    """The states (S, B, H) of all layers one upon the other, zero beyond each row's length."""
+    highest: bool = False,
+) -> Encoded:
+    """All layers one upon the other; states are zero beyond each row's length, and with `highest`
+    not above any within it."""
     ways = _WAYS if bidirectional else _WAYS[:1]
-    states = ""
+    found, below = Encoded("", ""), inputs
     for layer in range(layers):
-        names = [f"{prefix}{way}.{layer}." for way in ways]
+        top = layer == layers - 1
+        names = [f"encoder.{way}.{layer}." for way in ways]
         own = [
             {n: weights[f"{name}{n}"] for n in _NAMES if f"{name}{n}" in weights} for name in names
         ]
-        below = Given(graph, states, rows) if layer else inputs
         if cell == "mingru":
-            states = _mingru(graph, below, own, names)
+            found = _mingru(graph, below, rows, own, names, top=top, highest=highest and top)
         elif cell in _OPERATORS:
-            states = _operator(graph, below, rows, own, names, cell)
+            found = Encoded(_operator(graph, below, rows, own, names, cell, top=top), "")
         else:
             raise GraphsLacking(f"the cell {cell!r}")
-    return states
+        below = Given(graph, found.states)
+    return found
 
 
 _NAMES = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -175,8 +295,10 @@ def _operator(
     ways: Sequence[dict[str, Array]],
     names: Sequence[str],
     cell: str,
+    *,
+    top: bool,
 ) -> str:
-    """All steps in one operator of ONNX."""
+    """All steps in one operator of ONNX: (S, B, H), or (B, S, H) of the top."""
     kind, order = _OPERATORS[cell]
     turned = [{n: _ordered(w, order) for n, w in way.items()} for way in ways]
     given, recurrent = (np.stack([way[n] for way in turned]) for n in _NAMES[:2])
@@ -198,9 +320,10 @@ def _operator(
         **how,
         **activations,
     )  # (S, W, B, H)
-    beside = graph.op("Transpose", found, perm=[0, 2, 1, 3])
+    beside = graph.op("Transpose", found, perm=[2, 0, 1, 3] if top else [0, 2, 1, 3])
     states = graph.op("Reshape", beside, graph.integers(0, 0, len(ways) * hidden))
-    mask = graph.cast(graph.op("Unsqueeze", rows.mask, graph.integers(2)), "float32")
+    mask = rows.mask if top else by_time(graph, rows.mask)
+    mask = graph.cast(graph.op("Unsqueeze", mask, graph.integers(2)), "float32")
     return graph.op("Mul", states, mask)
 
 
@@ -213,43 +336,47 @@ def _ordered(weight: Array, order: Sequence[int]) -> Array:
 def _mingru(
     graph: Graph,
     below: Inputs,
-    ways: Sequence[dict[str, Array]],
+    rows: Rows,
+    weights: Sequence[dict[str, Array]],
     names: Sequence[str],
-) -> str:
+    *,
+    top: bool,
+    highest: bool,
+) -> Encoded:
     """A loop over all steps, both ways at once (Feng et al. 2024)."""
-    given, width = [], 0
-    for way, name in zip(ways, names, strict=True):
+    gates = []
+    for way, name in zip(weights, names, strict=True):
         (opening, new), (one, other) = (np.split(way[n], 2) for n in ("weight_ih_l0", "bias_ih_l0"))
-        width = len(one)
-        given += below.steps([opening, one, new, other], [f"{name}opening", f"{name}new"])
-    like = graph.op("Gather", given[0], graph.integer(0))  # (B, H) of the first step
-    nothing = graph.op("Mul", like, graph.number(0.0))
-    backwards = [way for way in range(len(ways)) for _ in range(2)]
-    found = graph.ops(
+        gates.append(Gates(opening, one, new, other, name))
+    width = len(gates[0].new)
+    ways = Ways(graph, rows, len(gates))
+    before = [ways.nothing(width, value) for value in (0.0, _LOWEST)[: 1 + highest]]
+    *after, states = graph.ops(
         "Scan",
-        *[nothing] * len(ways),
-        *given,
-        outputs=2 * len(ways),
-        body=_steps(len(ways), width),
-        num_scan_inputs=len(given),
-        scan_input_directions=backwards,
-        scan_output_directions=list(range(len(ways))),
-    )[len(ways) :]
-    return found[0] if len(found) == 1 else graph.op("Concat", *found, axis=2)
+        *before,
+        *below.steps(gates, ways, floor=highest),
+        outputs=len(before) + 1,
+        body=_steps(graph, width, highest=highest),
+        num_scan_inputs=2,
+    )
+    together = ways.together(states, width, by_row=top)
+    if not highest:
+        return Encoded(together, "")
+    each = graph.ops("Split", after[1], outputs=len(gates), axis=0)
+    return Encoded(together, graph.op("Concat", *each, axis=1) if len(each) > 1 else each[0])
 
 
-def _steps(ways: int, width: int) -> object:
-    """Of each way h = keep h + added."""
-    graph = Graph("step")
+def _steps(graph: Graph, width: int, *, highest: bool) -> object:
+    """h = keep h + added, and the highest so far."""
+    body = Graph("each", within=graph)
     shape = [None, width]
-    before = [graph.input(f"before{way}", "float32", shape) for way in range(ways)]
-    given = [graph.input(f"given{i}", "float32", shape) for i in range(2 * ways)]
-    after = []
-    for way, state in enumerate(before):
-        keep, added = given[2 * way : 2 * way + 2]
-        after.append(graph.op("Add", graph.op("Mul", keep, state), added))
-    for state in after:
-        graph.output(state, "float32", shape)
-    for way, state in enumerate(after):
-        graph.output(state, "float32", shape, name=f"state{way}")
-    return graph.body()
+    before, high, keep, added = (
+        body.input(f"each.{name}", "float32", shape) if name != "highest" or highest else ""
+        for name in ("before", "highest", "keep", "added")
+    )
+    after = body.op("Add", body.op("Mul", keep, before), added)
+    body.output(after, "float32", shape)
+    if highest:
+        body.output(body.op("Max", high, after), "float32", shape)
+    body.output(after, "float32", shape, name="each.state")
+    return body.body()

@@ -24,16 +24,19 @@ Shape: TypeAlias = Sequence[int | str | None] | None
 
 
 class Graph:
-    """Nodes, weights, inputs and outputs."""
+    """Nodes, weights, inputs and outputs; one `within` another is what an operator of that runs many
+    times, and sees all that was made there."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, within: Graph | None = None) -> None:
         try:
             import onnx  # noqa: F401 - nothing can be drawn without it
         except ImportError as error:
             raise ExtraMissing("onnx, which draws graphs,", "onnx") from error
         self._name = name
+        # what weights make of weights belongs there: it is computed as the file is opened
+        self.root: Graph = within.root if within else self
         self._nodes: list[Any] = []
-        self._weights: list[Any] = []
+        self._weights: dict[str, Any] = {}
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._renamed: dict[str, str] = {}  # what is an output, by what it was called before
@@ -64,11 +67,13 @@ class Graph:
                         names[i] = name
 
     def weight(self, value: NDArray[Any], name: str = "") -> str:
-        """A constant; those with a name of their own are found by it in the file."""
+        """A constant; one with a name of its own is found by it in the file, and there once."""
         from onnx import numpy_helper
 
-        name = name or f"constant{len(self._weights)}"
-        self._weights.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
+        held = self.root._weights
+        name = name or f"constant{len(held)}"
+        if name not in held:
+            held[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
         return name
 
     def number(self, value: float) -> str:
@@ -82,9 +87,10 @@ class Graph:
 
     def _small(self, value: NDArray[Any]) -> str:
         key = (value.dtype.str, value.shape, *value.ravel().tolist())
-        if key not in self._known:
-            self._known[key] = self.weight(value)
-        return self._known[key]
+        known = self.root._known
+        if key not in known:
+            known[key] = self.weight(value)
+        return known[key]
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """One node with one output."""
@@ -94,7 +100,8 @@ class Graph:
         """One node with several."""
         from onnx import helper
 
-        made = [f"{kind.lower()}{len(self._nodes)}_{i}" for i in range(outputs)]
+        own = "" if self.root is self else f"{self._name}."
+        made = [f"{own}{kind.lower()}{len(self._nodes)}_{i}" for i in range(outputs)]
         given = [self._renamed.get(name, name) for name in inputs]
         self._nodes.append(helper.make_node(kind, given, made, **attributes))
         return made
@@ -103,11 +110,11 @@ class Graph:
         return self.op("Cast", made, to=_NUMBERS[kind])
 
     def body(self) -> Any:
-        """The graph by itself, for an operator that runs one many times."""
+        """The graph by itself, as an operator takes one."""
         from onnx import helper
 
         return helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, initializer=self._weights
+            self._nodes, self._name, self._inputs, self._outputs, initializer=[*self._weights.values()]
         )
 
     def model(self, facts: Mapping[str, str] | None = None) -> bytes:

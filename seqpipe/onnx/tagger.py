@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqpipe.held import Drawing
 from seqpipe.onnx.embedding import draw_places, tables_of
-from seqpipe.onnx.encoder import Given, Inputs, LookedUp, Rows, draw_encoder, draw_rows
+from seqpipe.onnx.encoder import Given, Inputs, LookedUp, Rows, by_time, draw_encoder, draw_rows
 from seqpipe.onnx.graph import Graph, Weights
 from seqpipe.onnx.sessions import Session
 
@@ -32,10 +32,9 @@ def draw(
 ) -> dict[str, bytes]:
     """From ids (B, S) and lengths (B,) to the best class of each step and the probabilities."""
     graph = Graph("tagger")
-    batch = graph.input("ids", "int64", ["rows", "steps"])
+    ids = graph.input("ids", "int64", ["rows", "steps"])
     lengths = graph.input("lengths", "int64", ["rows"])
     tables = tables_of(weights, kinds)
-    ids = graph.op("Transpose", batch, perm=[1, 0])  # (S, B)
     rows = draw_rows(graph, ids, lengths)
     places = draw_places(
         graph,
@@ -46,19 +45,18 @@ def draw(
         hashed=hashed,
         marks=marks,
     )
-    read: Inputs = LookedUp(graph, places, tables, rows)
+    read: Inputs = LookedUp(graph, places, tables)
     if conv:
-        read = Given(graph, _convolved(graph, read.vectors(), rows, weights, conv), rows)
-    states = draw_encoder(
+        read = Given(graph, _convolved(graph, read.vectors(), rows, weights, conv))
+    encoded = draw_encoder(
         graph, read, rows, weights, cell=cell, layers=layers, bidirectional=bidirectional
     )
     output = graph.weight(weights["output.weight"].T, "output.weight")
     bias = graph.weight(weights["output.bias"], "output.bias")
-    scores = graph.op("Add", graph.op("MatMul", states, output), bias)
-    by_row = graph.op("Transpose", scores, perm=[1, 0, 2])  # (B, S, C)
-    best = graph.op("ArgMax", by_row, axis=2, keepdims=0)
+    scores = graph.op("Add", graph.op("MatMul", encoded.states, output), bias)  # (B, S, C)
+    best = graph.op("ArgMax", scores, axis=2, keepdims=0)
     graph.output(best, "int64", ["rows", "steps"], name=_CLASSES)
-    shares = graph.op("Softmax", by_row, axis=2)
+    shares = graph.op("Softmax", scores, axis=2)
     shape: list[int | str | None] = ["rows", "steps", len(weights["output.bias"])]
     graph.output(shares, "float32", shape, name=_PROBABILITIES)
     return {"tagger": graph.model()}
@@ -66,7 +64,7 @@ def draw(
 
 def _convolved(graph: Graph, x: str, rows: Rows, weights: Weights, reach: int) -> str:
     """What each piece is among its neighbours, added to what it is: (S, B, D)."""
-    mask = graph.cast(graph.op("Unsqueeze", rows.mask, graph.integers(2)), "float32")
+    mask = graph.cast(graph.op("Unsqueeze", by_time(graph, rows.mask), graph.integers(2)), "float32")
     within = graph.op("Mul", x, mask)
     around = graph.op(
         "Conv",

@@ -80,20 +80,17 @@ class _Decoder:
 def _draw_reader(weights: Weights, decoder: _Decoder, encoder: Mapping[str, Any]) -> bytes:
     """From ids (B, S) and lengths (B,) to what a decoder looks at and begins with."""
     graph = Graph("reader")
-    batch = graph.input("ids", "int64", ["rows", "steps"])
+    ids = graph.input("ids", "int64", ["rows", "steps"])
     lengths = graph.input("lengths", "int64", ["rows"])
-    ids = graph.op("Transpose", batch, perm=[1, 0])  # (S, B)
     rows = draw_rows(graph, ids, lengths)
     table = scaled(weights.get("source.weight", weights["target.weight"]))
-    looked_up = LookedUp(graph, [ids], [table], rows)
-    by_time = draw_encoder(graph, looked_up, rows, weights, **encoder)
-    states = graph.op("Transpose", by_time, perm=[1, 0, 2])  # (B, S, M)
+    states = draw_encoder(graph, LookedUp(graph, [ids], [table]), rows, weights, **encoder).states
     keys = _keys(graph, decoder, states)
     graph.output(keys, "float32", ["rows", None, None, None], name="keys")
     values = np.concatenate(decoder.readers(), axis=1)  # (M, C)
     read = graph.op("MatMul", states, graph.weight(values, "decoder.readers"))
     graph.output(read, "float32", ["rows", "steps", values.shape[1]], name="values")
-    mask = graph.op("Unsqueeze", graph.op("Transpose", rows.mask, perm=[1, 0]), graph.integers(1))
+    mask = graph.op("Unsqueeze", rows.mask, graph.integers(1))
     gaps = graph.op("Where", mask, graph.number(0.0), graph.number(_CLOSED))
     graph.output(gaps, "float32", ["rows", 1, "steps"], name="gaps")
     count = graph.cast(graph.op("Max", lengths, graph.integer(1)), "float32")
