@@ -27,8 +27,8 @@ import numpy as np
 import spacy
 import torch
 from datasets import load_dataset
-from benchmarks.peers import in_turns
 
+from benchmarks.peers import in_turns
 from seqpipe.cli.export import export
 
 _FIRST = """

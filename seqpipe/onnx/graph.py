@@ -32,7 +32,7 @@ class Graph:
             import onnx  # noqa: F401 - nothing can be drawn without it
         except ImportError as error:
             raise ExtraMissing("onnx, which draws graphs,", "onnx") from error
-        self._name = name
+        self.name = name
         # what weights make of weights belongs there: it is computed as the file is opened
         self.root: Graph = within.root if within else self
         self._nodes: list[Any] = []
@@ -42,9 +42,12 @@ class Graph:
         self._renamed: dict[str, str] = {}  # what is an output, by what it was called before
         self._known: dict[tuple[Any, ...], str] = {}  # small constants, which come again and again
 
-    def input(self, name: str, kind: str, shape: Shape) -> str:
+    def input(
+        self, name: str, kind: str, shape: Shape, *, default: NDArray[Any] | None = None
+    ) -> str:
+        """One with a `default` need not be given."""
         self._inputs.append(_value(name, kind, shape))
-        return name
+        return name if default is None else self.weight(default, name)
 
     def output(self, made: str, kind: str, shape: Shape, *, name: str = "") -> None:
         """One that has a `name` of its own is found by it."""
@@ -100,7 +103,7 @@ class Graph:
         """One node with several."""
         from onnx import helper
 
-        own = "" if self.root is self else f"{self._name}."
+        own = "" if self.root is self else f"{self.name}."
         made = [f"{own}{kind.lower()}{len(self._nodes)}_{i}" for i in range(outputs)]
         given = [self._renamed.get(name, name) for name in inputs]
         self._nodes.append(helper.make_node(kind, given, made, **attributes))
@@ -114,7 +117,7 @@ class Graph:
         from onnx import helper
 
         return helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, initializer=[*self._weights.values()]
+            self._nodes, self.name, self._inputs, self._outputs, initializer=[*self._weights.values()]
         )
 
     def model(self, facts: Mapping[str, str] | None = None) -> bytes:

@@ -20,9 +20,9 @@ from seqpipe.onnx.sessions import Session
 from seqpipe.onnx.stepping import (
     Array,
     Layer,
+    Lookup,
     State,
     draw_after,
-    draw_lookup,
     draw_states,
     scaled,
 )
@@ -58,7 +58,7 @@ def _draw_step(weights: Weights, cell: str, layers: int, width: int) -> bytes:
     graph = Graph("step")
     tokens = graph.input("tokens", "int64", ["rows"])
     before = draw_states(graph, cell, layers, width)
-    after = _through(graph, weights, cell, tokens, before)
+    after = _through(graph, weights, _lookup(graph, weights, cell), cell, tokens, before)
     weight, bias = _output(weights)
     bias = bias.copy()
     bias[_UNWRITTEN] = -np.inf
@@ -69,20 +69,23 @@ def _draw_step(weights: Weights, cell: str, layers: int, width: int) -> bytes:
     return graph.model()
 
 
+def _lookup(graph: Graph, weights: Weights, cell: str) -> Lookup:
+    table = scaled(weights["pieces.weight"])
+    lowest = Layer(graph, cell, weights, "layers.0.")
+    return Lookup(lowest, graph.weight(table, "pieces"), len(table))
+
+
 def _through(
-    graph: Graph, weights: Weights, cell: str, tokens: str, before: Sequence[State]
+    graph: Graph, weights: Weights, lookup: Lookup, cell: str, tokens: str, before: Sequence[State]
 ) -> list[State]:
     """One step of all layers."""
-    table = graph.weight(scaled(weights["pieces.weight"]), "pieces")
-    size = len(weights["pieces.weight"])
     after: list[State] = []
     for i, state in enumerate(before):
         layer = Layer(graph, cell, weights, f"layers.{i}.")
         if i:
-            gates = layer.gates(after[-1].hidden)
-            gates = graph.op("Add", gates, graph.weight(layer.bias))
+            gates = graph.op("Add", layer.gates(after[-1].hidden), layer.own_bias())
         else:
-            gates = draw_lookup(graph, table, size, layer, tokens, slice(None))
+            gates = lookup.gates(layer, tokens)
         after.append(layer.step(gates, state))
     return after
 
@@ -101,7 +104,7 @@ def _draw_window(weights: Weights, cell: str, layers: int, width: int) -> bytes:
         read,
         live,
         outputs=len(carried) + 1,
-        body=_one_step(weights, cell, layers, width),
+        body=_one_step(graph, weights, cell, layers, width),
         num_scan_inputs=2,
     )
     for name, after in zip(carried, found, strict=False):
@@ -110,8 +113,9 @@ def _draw_window(weights: Weights, cell: str, layers: int, width: int) -> bytes:
     return graph.model()
 
 
-def _one_step(weights: Weights, cell: str, layers: int, width: int) -> object:
-    graph = Graph("one")
+def _one_step(root: Graph, weights: Weights, cell: str, layers: int, width: int) -> object:
+    lookup = _lookup(root, weights, cell)
+    graph = Graph("one", within=root)
     before = draw_states(graph, cell, layers, width, within="one.")
     tokens = graph.input("token", "int64", ["rows"])
     goes = graph.op("Unsqueeze", graph.input("goes", "bool", ["rows"]), graph.integers(1))
@@ -121,7 +125,9 @@ def _one_step(weights: Weights, cell: str, layers: int, width: int) -> object:
 
     after = [
         State(kept(now.hidden, then.hidden), kept(now.cell, then.cell))
-        for now, then in zip(_through(graph, weights, cell, tokens, before), before, strict=True)
+        for now, then in zip(
+            _through(graph, weights, lookup, cell, tokens, before), before, strict=True
+        )
     ]
     draw_after(graph, after, width, within="one.")
     graph.output(after[-1].hidden, "float32", ["rows", width], name="top")

@@ -1,36 +1,139 @@
-"""Weights in 8 bits."""
+"""Weights in 8 bits.
+
+They are held with a scale for each row or column. Products of what comes with such a weight are
+taken in integers; what is made of weights alone, such as a table of embeddings times a weight, is
+made of floats when the file is opened: to look it up costs as much in 8 bits as in 32.
+"""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seqpipe.errors import ExtraMissing
 
+_SMALLEST = 1024  # numbers: fewer are not worth their scales
+_NARROWEST = 16  # columns of a product: fewer are computed sooner than what comes is rounded
+_FLOAT = 1  # of TensorProto
+_OURS = "com.microsoft"  # what ONNX Runtime has besides the standard
+_ROWS, _COLUMNS = -1, 0  # what have a scale each, by the axis that it is for all along
+
 
 def rounded(graph: bytes) -> bytes:
-    """The same graph with products in integers, whose other factor is rounded as it comes."""
+    """The same graph with weights in integers."""
     try:
         import onnx
-        from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise ExtraMissing("onnx, which rounds weights,", "onnx") from error
-    with TemporaryDirectory() as folder, _quiet():
-        place = Path(folder) / "graph.onnx"
-        quantize_dynamic(onnx.load_from_string(graph), place, weight_type=QuantType.QInt8)
-        return place.read_bytes()
+    model = onnx.load_from_string(graph)
+    if any(opset.domain == _OURS for opset in model.opset_import):
+        return graph  # they are already
+    model.opset_import.append(onnx.helper.make_opsetid(_OURS, 1))
+    _Rounding(model.graph).apply()
+    data: bytes = model.SerializeToString()
+    return data
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """It asks for a pass over the graph that ours have no need of."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
+class _Rounding:
+    """Of one file, whose weights are all in its outermost graph."""
+
+    def __init__(self, graph: Any) -> None:
+        from onnx import numpy_helper
+
+        self._graph = graph
+        self._weights: dict[str, NDArray[Any]] = {
+            one.name: numpy_helper.to_array(one)
+            for one in graph.initializer
+            if one.data_type == _FLOAT and len(one.dims) > 1 and np.prod(one.dims) >= _SMALLEST
+        }
+        self._constant = {one.name for one in graph.initializer}
+        self._turned: dict[str, str] = {}  # weights that are transposed, by what that is called
+        self._axes: dict[str, int] = {}
+        for node in graph.node:
+            if node.input and self._constant.issuperset(node.input):
+                self._constant.update(node.output)
+                if node.op_type == "Transpose" and node.input[0] in self._weights:
+                    self._turned[node.output[0]] = node.input[0]
+        for node in _nodes(graph):  # a product wants a scale for each of its columns
+            name, turned = self._factor(node)
+            self._axes.setdefault(name, _ROWS if turned else _COLUMNS)
+
+    def apply(self) -> None:
+        self._replace(self._graph)
+        floats = [node for name in self._weights for node in self._hold(name)]
+        nodes = [*floats, *self._graph.node]
+        asked = {one.name for one in self._graph.output}
+        asked.update(name for node in _nodes(self._graph) for name in node.input)
+        del self._graph.node[:]
+        for node in reversed(nodes):  # without what nobody asks for now
+            if asked.intersection(node.output):
+                asked.update(node.input)
+                self._graph.node.insert(0, node)
+
+    def _factor(self, node: Any) -> tuple[str, bool]:
+        """The weight that a product is one with, and whether transposed."""
+        if node.op_type not in ("MatMul", "Gemm"):
+            return "", False
+        turned = any(one.name == "transB" and one.i for one in node.attribute)
+        name = node.input[1]
+        return (self._turned[name], True) if name in self._turned else (name, turned)
+
+    def _replace(self, graph: Any) -> None:
+        nodes = [*graph.node]
+        del graph.node[:]
+        for node in nodes:
+            for attribute in node.attribute:
+                if attribute.HasField("g"):
+                    self._replace(attribute.g)
+            graph.node.extend(self._in_integers(node) or [node])
+
+    def _in_integers(self, node: Any) -> list[Any]:
+        """A product of what comes and a weight; nothing where it is none."""
+        from onnx import helper
+
+        name, turned = self._factor(node)
+        weight = self._weights.get(name, np.zeros(0))
+        if weight.ndim != 2 or self._axes[name] != (_ROWS if turned else _COLUMNS):
+            return []
+        if node.input[0] in self._constant or weight.shape[0 if turned else 1] < _NARROWEST:
+            return []
+        made = node.output[0]
+        values, scale = f"{name}.int8", f"{made}.scale"
+        flat = helper.make_node("Flatten", [f"{name}.scale"], [f"{made}.flat"], axis=0)
+        found = [flat, helper.make_node("Squeeze", [f"{made}.flat"], [scale])]
+        if turned:
+            found.append(helper.make_node("Transpose", [values], [f"{made}.turned"], perm=[1, 0]))
+            values = f"{made}.turned"
+        bias = node.input[2] if len(node.input) > 2 else ""
+        given = [node.input[0], values, scale, "", bias]
+        product = helper.make_node("DynamicQuantizeMatMul", given, [made], domain=_OURS)
+        return [*found, product]
+
+    def _hold(self, name: str) -> list[Any]:
+        """Puts integers and their scale in the place of floats, and says how those come back."""
+        from onnx import helper, numpy_helper
+
+        weight = self._weights[name]
+        highest = np.abs(weight).max(axis=self._axes.get(name, _ROWS), keepdims=True)
+        scale = np.maximum(highest / 127, 1e-30).astype(np.float32)
+        held = self._graph.initializer
+        place = [one.name for one in held].index(name)
+        values = np.round(weight / scale).astype(np.int8)
+        held[place].CopyFrom(numpy_helper.from_array(values, f"{name}.int8"))
+        held.append(numpy_helper.from_array(scale, f"{name}.scale"))
+        return [
+            helper.make_node("Cast", [f"{name}.int8"], [f"{name}.float"], to=_FLOAT),
+            helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [name]),
+        ]
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Those of graphs within it as well."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)

@@ -20,12 +20,10 @@ class Session:
         self._owner = 0  # the process that it was opened in
         self._threads = _threads()
         self._opened: Any = None
-        self._how: Any = None
 
     def run(self, inputs: Mapping[str, NDArray[Any]], *outputs: str) -> list[Any]:
-        """The outputs of these names, and nothing is computed for others."""
-        session = self._ready()
-        found: list[Any] = session.run(outputs, inputs, self._how)
+        """The outputs of these names."""
+        found: list[Any] = self._ready().run(outputs, inputs)
         return found
 
     def _ready(self) -> Any:
@@ -40,8 +38,6 @@ class Session:
             import onnxruntime
         except ImportError as error:
             raise ExtraMissing("onnxruntime, which runs graphs,", "onnx") from error
-        self._how = onnxruntime.RunOptions()
-        self._how.only_execute_path_to_fetches = True
         how = onnxruntime.SessionOptions()
         how.intra_op_num_threads = self._threads
         how.inter_op_num_threads = 1

@@ -33,7 +33,7 @@ class Layer:
     """The weights of one layer of a cell, for one step after the other."""
 
     def __init__(self, graph: Graph, cell: str, weights: Weights, prefix: str) -> None:
-        self._graph = graph
+        self.graph = graph
         self.cell = cell
         self._prefix = prefix
         self.given = _ordered(weights[f"{prefix}weight_ih_l0"], cell).T  # (D, G)
@@ -54,17 +54,20 @@ class Layer:
         return self._product(self.given[rows], "given", below)
 
     def _product(self, weight: Array, name: str, x: str) -> str:
-        return self._graph.op("MatMul", x, self._graph.weight(weight, f"{self._prefix}{name}"))
+        return self.graph.op("MatMul", x, self.graph.weight(weight, f"{self._prefix}{name}"))
 
     def step(self, gates: str, before: State) -> State:
         """From the given half of the gates (R, G), bias included."""
-        return _STEPS[self.cell](self, self._graph, gates, before)
+        return _STEPS[self.cell](self, self.graph, gates, before)
 
     def carried(self, before: State) -> str:
         return self._product(self._recurrent, "carried", before.hidden)
 
+    def own_bias(self) -> str:
+        return self.graph.weight(self.bias, f"{self._prefix}bias")
+
     def carried_bias(self) -> str:
-        return self._graph.weight(self._carried_bias, f"{self._prefix}carried.bias")
+        return self.graph.weight(self._carried_bias, f"{self._prefix}carried.bias")
 
 
 def _rnn(layer: Layer, graph: Graph, gates: str, before: State) -> State:
@@ -116,15 +119,24 @@ def _ordered(weight: Array, cell: str) -> Array:
     return np.concatenate([gates[i] for i in _ORDER[cell]])
 
 
-def draw_lookup(graph: Graph, table: str, size: int, layer: Layer, tokens: str, rows: slice) -> str:
-    """The gates (R, G) of the lowest layer for pieces (R,), bias included: looked up where the
-    table of all of them is not too large."""
-    bias = graph.weight(layer.bias)
-    if size * len(layer.bias) <= LARGEST:
-        whole = graph.op("Add", layer.gates(table, rows=rows), bias)
-        return graph.op("Gather", whole, tokens)
-    found = graph.op("Gather", table, tokens)
-    return graph.op("Add", layer.gates(found, rows=rows), bias)
+class Lookup:
+    """The gates of the lowest layer for pieces, bias included: looked up where the table of all of
+    them is not too large."""
+
+    def __init__(self, layer: Layer, table: str, size: int, *, rows: slice = slice(None)) -> None:
+        """A layer of the root, whose weights have these rows for the table (V, D)."""
+        self._table, self._rows = table, rows
+        self._whole = ""
+        if size * len(layer.bias) <= LARGEST:
+            gates = layer.gates(table, rows=rows)
+            self._whole = layer.graph.op("Add", gates, layer.own_bias())
+
+    def gates(self, layer: Layer, tokens: str) -> str:
+        """(R, G), in the graph of this layer."""
+        if self._whole:
+            return layer.graph.op("Gather", self._whole, tokens)
+        found = layer.graph.op("Gather", self._table, tokens)
+        return layer.graph.op("Add", layer.gates(found, rows=self._rows), layer.own_bias())
 
 
 def scaled(table: Array) -> Array:

@@ -1,8 +1,7 @@
 """The graphs of `seqpipe.nets.translator`, and what writes by them.
 
-There is one that reads a batch and one for a step of the decoder; what stands between two steps
-comes and goes as arrays. As in `seqpipe.nets.stepper`, whatever hangs on a piece or on a place of
-the source alone is computed once and then looked up.
+There is one that reads a batch and one that writes: a step of the decoder, where what stands between
+two steps comes and goes as arrays, or, for a row by itself, all steps up to its end.
 """
 
 from __future__ import annotations
@@ -16,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.held import Drawing
+from seqpipe.onnx.decoder import Decoder, draw_steps
 from seqpipe.onnx.encoder import LookedUp, draw_encoder, draw_rows
 from seqpipe.onnx.graph import Graph, Weights
 from seqpipe.onnx.seats import Ints, Seats
 from seqpipe.onnx.sessions import Session
-from seqpipe.onnx.stepping import GATES, Array, Layer, draw_after, draw_lookup, draw_states, scaled
-from seqpipe.search.state import Step
+from seqpipe.onnx.stepping import GATES, Array, scaled
+from seqpipe.search.state import Run, Step
 
 _SPARE = 0.75  # share of the sources still looked at, below which the others are let go
 _CLOSED = -1e30
+_YES = np.array(True)
 
 
 def draw(
@@ -40,44 +41,11 @@ def draw(
     **_: Any,
 ) -> dict[str, bytes]:
     encoder = {"cell": cell, "layers": layers, "bidirectional": bidirectional}
-    decoder = _Decoder(weights, cell, decoder_width, decoder_layers, attention, feeding)
-    return {
-        "reader": _draw_reader(weights, decoder, encoder),
-        "step": _draw_step(weights, decoder),
-    }
+    decoder = Decoder(weights, cell, decoder_width, decoder_layers, attention, feeding)
+    return {"reader": _draw_reader(weights, decoder, encoder), "step": draw_steps(decoder)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoder:
-    """Of which parts it is made."""
-
-    weights: Weights
-    cell: str
-    width: int
-    layers: int
-    attention: str
-    feeding: bool
-
-    @property
-    def inputs(self) -> int:
-        return int(self.weights["target.weight"].shape[1])
-
-    def lower(self, graph: Graph, i: int) -> Layer:
-        return Layer(graph, self.cell, self.weights, f"decoder.layers.{i}.")
-
-    def readers(self) -> list[Array]:
-        """All that reads a context, (M, C) each: the readout, the second layer, and the lowest
-        where contexts are fed back."""
-        found = [self.weights["decoder.readout.weight"].T[self.width : -self.inputs]]
-        empty = Graph("")
-        if self.layers > 1:
-            found.append(self.lower(empty, 1).given[self.width :])
-        if self.feeding:
-            found.append(self.lower(empty, 0).given[self.inputs :])
-        return found
-
-
-def _draw_reader(weights: Weights, decoder: _Decoder, encoder: Mapping[str, Any]) -> bytes:
+def _draw_reader(weights: Weights, decoder: Decoder, encoder: Mapping[str, Any]) -> bytes:
     """From ids (B, S) and lengths (B,) to what a decoder looks at and begins with."""
     graph = Graph("reader")
     ids = graph.input("ids", "int64", ["rows", "steps"])
@@ -105,7 +73,7 @@ def _draw_reader(weights: Weights, decoder: _Decoder, encoder: Mapping[str, Any]
     return graph.model()
 
 
-def _keys(graph: Graph, decoder: _Decoder, states: str) -> str:
+def _keys(graph: Graph, decoder: Decoder, states: str) -> str:
     """(B, 1, S, A) of the additive kind, (B, A, S) of those that multiply."""
     name = "decoder.attention.key."
     if decoder.attention == "additive":
@@ -120,96 +88,6 @@ def _keys(graph: Graph, decoder: _Decoder, states: str) -> str:
     else:
         keys = graph.op("Mul", states, graph.number(1 / math.sqrt(decoder.width)))
     return graph.op("Transpose", keys, perm=[0, 2, 1])
-
-
-def _draw_step(weights: Weights, decoder: _Decoder) -> bytes:
-    """From pieces (R,) and what is carried to the log-probabilities of all pieces (R, V), or of
-    those whose weights are given, the attention (R, S), and what is carried on."""
-    graph = Graph("step")
-    tokens = graph.input("tokens", "int64", ["rows"])
-    before = draw_states(graph, decoder.cell, decoder.layers, decoder.width)
-    target = weights["target.weight"]
-    size, inputs = target.shape
-    tied = graph.weight(target, "target")
-    table = graph.op("Mul", tied, graph.number(math.sqrt(inputs)))
-    lowest = decoder.lower(graph, 0)
-    gates = draw_lookup(graph, table, size, lowest, tokens, slice(0, inputs))
-    if decoder.feeding:
-        fed = graph.input("fed", "float32", ["rows", len(lowest.bias)])
-        gates = graph.op("Add", gates, fed)
-    after = [lowest.step(gates, before[0])]
-    weighed, read = _look(graph, decoder, after[0].hidden)
-    graph.output(weighed, "float32", ["rows", "steps"], name="attention")
-    shares = [reader.shape[1] for reader in decoder.readers()]
-    if len(shares) > 1:
-        context, *seen = graph.ops(
-            "Split", read, graph.integers(*shares), outputs=len(shares), axis=1
-        )
-    else:
-        context, seen = read, []
-    for i in range(1, decoder.layers):
-        layer = decoder.lower(graph, i)
-        given = layer.gates(after[-1].hidden, rows=slice(0, decoder.width))
-        given = graph.op("Add", given, graph.weight(layer.bias))
-        given = graph.op("Add", given, seen[0]) if i == 1 else given
-        after.append(layer.step(given, before[i]))
-    own, _, last = np.split(
-        weights["decoder.readout.weight"].T, [decoder.width, -inputs]
-    )  # (H, D), (M, D), (D, D)
-    bias = graph.weight(weights["decoder.readout.bias"])
-    written = graph.op("Add", graph.op("MatMul", table, graph.weight(last, "readout.last")), bias)
-    vectors = graph.op("MatMul", after[-1].hidden, graph.weight(own, "readout.own"))
-    vectors = graph.op(
-        "Add", graph.op("Add", vectors, context), graph.op("Gather", written, tokens)
-    )
-    _tell(graph, weights, tied, graph.op("Tanh", vectors))
-    draw_after(graph, after, decoder.width)
-    if decoder.feeding:
-        graph.output(seen[-1], "float32", ["rows", len(lowest.bias)], name="fed.after")
-    return graph.model()
-
-
-def _look(graph: Graph, decoder: _Decoder, hidden: str) -> tuple[str, str]:
-    """The attention of each row (R, S), and what it reads there (R, C)."""
-    keys = graph.input("keys", "float32", None)  # of one rank or another
-    values = graph.input("values", "float32", ["sources", "steps", None])
-    gaps = graph.input("gaps", "float32", ["sources", 1, "steps"])
-    grid = graph.input("grid", "int64", None)
-    seats = graph.input("seats", "int64", ["rows", 2])
-    scores = _scores(graph, decoder, graph.op("Gather", hidden, grid), keys)
-    shares = graph.op("Softmax", graph.op("Add", scores, gaps), axis=2)
-    read = graph.op("MatMul", shares, values)
-    return graph.op("GatherND", shares, seats), graph.op("GatherND", read, seats)
-
-
-def _scores(graph: Graph, decoder: _Decoder, asked: str, keys: str) -> str:
-    """(N, K, S), from what asks (N, K, H), or (N, K, 1, H) of the additive kind."""
-    if decoder.attention != "additive":
-        return graph.op("MatMul", asked, keys)
-    name = "decoder.attention."
-    query = graph.weight(decoder.weights[f"{name}asked.weight"].T, f"{name}asked")
-    weight = graph.weight(decoder.weights[f"{name}weight.weight"][0], f"{name}weight")  # (A,)
-    both = graph.op("Add", graph.op("MatMul", asked, query), keys)  # (N, K, S, A)
-    return graph.op("MatMul", graph.op("Tanh", both), weight)
-
-
-def _tell(graph: Graph, weights: Weights, tied: str, vectors: str) -> None:
-    """Twice: nothing is computed of what is not asked for."""
-    own = weights.get("output.weight")
-    every = tied if own is None else graph.weight(own, "output.weight")
-    graph.output(every, "float32", [None, None], name="output")
-    bias = graph.weight(weights["bias"], "bias")
-    graph.output(bias, "float32", [None], name="output.bias")
-    scores = graph.op("MatMul", vectors, graph.op("Transpose", every, perm=[1, 0]))
-    told = graph.op("LogSoftmax", graph.op("Add", scores, bias), axis=1)
-    graph.output(told, "float32", ["rows", None], name="scores")
-    width = weights["target.weight"].shape[1]
-    some = graph.input("some", "float32", ["pieces", width])
-    some_bias = graph.input("some.bias", "float32", ["pieces"])
-    scores = graph.op("Gemm", vectors, some, some_bias, transB=1)
-    graph.output(
-        graph.op("LogSoftmax", scores, axis=1), "float32", ["rows", None], name="some.scores"
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,7 +133,8 @@ class Writing:
     looked: Looked
     states: Mapping[str, Array]  # by the names of inputs, (R, ...) each
     pieces: Ints | None  # (V',) those that the columns of the scores stand for; None: all
-    output: Mapping[str, Array]  # the weight (V', D) and the bias (V',) of these
+    # the weight (V', D) and the bias (V',) of these, they themselves, and that there are such
+    output: Mapping[str, NDArray[Any]]
 
     def pick(self, rows: Ints) -> Writing:
         """Some rows, in any order, as often as they are named."""
@@ -273,12 +152,9 @@ class Translator:
         cell: str,
         decoder_width: int,
         decoder_layers: int,
-        embedding: int,
         feeding: bool,
         **_: Any,
     ) -> None:
-        # given where there is no shortlist, and not looked at
-        self._none = {"some": np.zeros((1, embedding), np.float32), "some.bias": np.zeros(1, "f")}
         self._reader, self._step = sessions["reader"], sessions["step"]
         self._output: tuple[Array, Array] | None = None  # (V, D) and (V,)
         self._width = decoder_width
@@ -300,24 +176,33 @@ class Translator:
         states |= {name: np.zeros((len(ids), self._gates), np.float32) for name in self._fed}
         if shortlist is None:
             return Writing(looked, states, None, {})
-        if self._output is None:  # what is not asked for is given, and not looked at
-            given = {"tokens": np.zeros(len(ids), np.int64), **looked.given, **states, **self._none}
+        if self._output is None:
+            given = {"tokens": np.zeros(len(ids), np.int64), **looked.given, **states}
             weight, bias = self._step.run(given, "output", "output.bias")
             self._output = weight, bias
         weight, bias = self._output
-        some = {"some": weight[shortlist], "some.bias": bias[shortlist]}
-        return Writing(looked, states, shortlist, some)
+        some = {"some": weight[shortlist], "some.bias": bias[shortlist], "some.pieces": shortlist}
+        return Writing(looked, states, shortlist, {**some, "listed": _YES})
 
     def step(self, tokens: Ints, writing: Writing) -> Step[Writing]:
         """What follows these pieces (R,)."""
-        given = {"tokens": tokens, **writing.looked.given, **writing.states}
-        given |= writing.output or self._none
-        name = "some.scores" if writing.output else "scores"
-        scores, attention, *after = self._step.run(given, name, "attention", *self._after)
+        given = {"tokens": tokens, **writing.looked.given, **writing.states, **writing.output}
+        scores, attention, *after = self._step.run(given, "scores", "attention", *self._after)
         states = dict(zip(self._carried, after, strict=True))
         attention[writing.looked.empty] = 0.0
         going = Writing(writing.looked, states, writing.pieces, writing.output)
         return Step(scores, going, attention)
+
+    def best(self, token: int, writing: Writing, *, end: int, most: int) -> Run:
+        """What one row writes behind this piece, the best at every step."""
+        looked = writing.looked
+        given = {"tokens": np.array([token]), **writing.states, **writing.output}
+        given |= {"keys": looked.keys, "values": looked.values, "gaps": looked.gaps}
+        given |= {"alone": _YES, "end": np.array(end), "most": np.array(most)}
+        tokens, scores, attention = self._step.run(given, "written", "scores", "attention")
+        if looked.empty[0]:
+            attention[:] = 0.0
+        return Run(tokens, scores[:, 0], attention)
 
 
 TRANSLATOR = Drawing(draw, Translator)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from seqpipe.search import arrays
 from seqpipe.search.arrays import Held, Ints
 from seqpipe.search.logits import Transform
-from seqpipe.search.state import Found, Net, S
+from seqpipe.search.state import Found, Net, Run, Runner, S, found_of
 from seqpipe.search.stops import Limits
 from seqpipe.search.walk import collect, walk
 
@@ -28,6 +30,10 @@ def greedy(
     prefix: Sequence[Sequence[int]] | None = None,
 ) -> list[Found]:
     """One continuation a row, in the order of the rows."""
+    plain = not transforms and not prefix and not limits.least and limits.stop is None
+    if rows == 1 and plain and isinstance(net, Runner) and isinstance(begin, int):
+        most = int(np.max(limits.longest(np.zeros(1, np.int64))))
+        return found_alone(net.best(begin, state, end=end, most=most), end)
     steps = walk(
         net,
         state,
@@ -40,3 +46,16 @@ def greedy(
         prefix=prefix,
     )
     return collect(steps, rows=rows, end=end)
+
+
+def found_alone(run: Run, end: int) -> list[Found]:
+    """What one row wrote by itself."""
+    each = run.scores.astype(np.float64)
+    return found_of(
+        run.tokens[None],
+        end,
+        each=each[None],
+        scores=each.sum(keepdims=True),
+        ended=run.tokens[-1:] == end,
+        attention=None if run.attention is None else run.attention[None],
+    )

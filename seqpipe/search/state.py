@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from seqpipe.search import arrays
 from seqpipe.search.arrays import CLOSED, Bools, Floats, Held, Ints
 
 S = TypeVar("S", bound="State")
+R = TypeVar("R", contravariant=True)
 
 
 class State(Protocol):
@@ -41,6 +42,23 @@ class Step(Generic[S]):
 class Net(Protocol[S]):
     def step(self, tokens: Ints, state: S) -> Step[S]:
         """What follows these tokens (R,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What one row wrote, the end included if it came to that."""
+
+    tokens: Ints  # (T,)
+    scores: Floats  # (T,) their log-probabilities
+    attention: Floats | None  # (T, S)
+
+
+@runtime_checkable
+class Runner(Protocol[R]):
+    """A net that can take all steps of one row by itself, which costs less than to ask for each."""
+
+    def best(self, token: int, state: R, *, end: int, most: int) -> Run:
+        """The best token at every step behind this one, until the end or so many."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
