@@ -61,9 +61,9 @@ class Protection:
     def __bool__(self) -> bool:
         return bool(self._pattern or self._labels)
 
-    def masked(self, doc: Doc, start: int, end: int) -> Masked:
-        """A stretch of the doc with holders in it."""
-        return self.mask_text(doc.text[start:end], [*self._entities(doc, start, end)])
+    def masked(self, doc: Doc, text: str, start: int, end: int) -> Masked:
+        """A stretch of the doc, whose text this is, with holders in it."""
+        return self.mask_text(text[start:end], [*self._entities(doc, start, end)])
 
     def mask_text(self, text: str, entities: Sequence[Tuple[int, int]] = ()) -> Masked:
         """The same of a text whose entities stand there."""

@@ -26,11 +26,11 @@ def check_unit(unit: str) -> str:
     raise SettingError("unit", unit, "'doc', 'sent', 'token' or 'spans:NAME' of a span group")
 
 
-def units_of(doc: Doc, unit: str, stage: Optional[str]) -> List[Unit]:
-    """In the order of the text; what holds nothing but spaces is left as it is. A `stage` of that
-    name needs the sentences that it asks for."""
+def units_of(doc: Doc, text: str, unit: str, stage: Optional[str]) -> List[Unit]:
+    """In the order of the doc's text; what holds nothing but spaces is left as it is. A `stage` of
+    that name needs the sentences that it asks for."""
     if unit == DOC:
-        found = [Unit(0, len(doc.text))]
+        found = [Unit(0, len(text))]
     elif unit == SENT:
         known = doc.has_annotation("SENT_START")
         if stage is not None and len(doc) and not known:
@@ -42,7 +42,6 @@ def units_of(doc: Doc, unit: str, stage: Optional[str]) -> List[Unit]:
     else:
         spans = doc.spans.get(unit[len(SPANS) :], ())
         found = [Unit(span.start_char, span.end_char, span) for span in spans]
-    text = doc.text
     return [trimmed for one in found if (trimmed := _trimmed(text, one)).end > trimmed.start]
 
 
@@ -53,13 +52,13 @@ def _trimmed(text: str, unit: Unit) -> Unit:
     return Unit(start, max(start, unit.start + len(part.rstrip())), unit.at)
 
 
-def golds_of(doc: Doc, unit: str, name: str) -> List[Tuple[int, int, str]]:
+def golds_of(doc: Doc, text: str, unit: str, name: str) -> List[Tuple[int, int, str]]:
     """Where each unit of a reference begins and ends that says what becomes of it, and what; or
     else the doc."""
-    units = [(one, _gold_of(one, name)) for one in units_of(doc, unit, None)]
+    units = [(one, _gold_of(one, name)) for one in units_of(doc, text, unit, None)]
     found = [(one.start, one.end, gold) for one, gold in units if gold is not None]
     whole = doc._.get(name)
-    return [(0, len(doc.text), whole)] if not found and isinstance(whole, str) else found
+    return [(0, len(text), whole)] if not found and isinstance(whole, str) else found
 
 
 def _gold_of(unit: Unit, name: str) -> Optional[str]:

@@ -175,10 +175,12 @@ class TranslatorStage(Stage):
     def sources(self, doc: Doc) -> List[Source]:
         """The rows of a doc: its units, cut where they are longer than the net is to read."""
         found = []
-        for unit in units_of(doc, self.unit, self.name):
-            for start, end in self._stretches(doc.text[unit.start : unit.end]):
+        text = doc.text  # which spaCy puts together anew each time
+        for unit in units_of(doc, text, self.unit, self.name):
+            for start, end in self._stretches(text[unit.start : unit.end]):
                 start, end = unit.start + start, unit.start + end
-                found.append(Source(unit, start, end, self.protection.masked(doc, start, end)))
+                masked = self.protection.masked(doc, text, start, end)
+                found.append(Source(unit, start, end, masked))
         return found
 
     def _stretches(self, text: str) -> List[Tuple[int, int]]:
@@ -243,14 +245,15 @@ class TranslatorStage(Stage):
         """Writes; nothing else touches a doc."""
         walk = iter(found)
         for doc in docs:
+            text = doc.text
             parts = [(source, self._spelled(source, next(walk))) for source in self.sources(doc)]
             if self._whole:
-                self._write(doc, joined(doc.text, 0, len(doc.text), parts))
+                self._write(doc, joined(text, 0, len(text), parts))
             for _, of_unit in groupby(parts, key=lambda part: id(part[0].unit)):
                 own = list(of_unit)
                 unit = own[0][0].unit
                 if unit.at is not None:
-                    self._write(unit.at, joined(doc.text, unit.start, unit.end, own))
+                    self._write(unit.at, joined(text, unit.start, unit.end, own))
 
     def _write(self, at: Any, translations: Sequence[Translation]) -> None:
         best = translations[0]
@@ -364,9 +367,10 @@ class TranslatorStage(Stage):
     def pairs(self, example: Example) -> List[Tuple[str, str]]:
         """What there is to learn: of units that say what becomes of them, else of the doc."""
         doc, mask = example.reference, self.protection.masked
+        text = doc.text
         found = [
-            (mask(doc, start, end), gold)
-            for start, end, gold in golds_of(doc, self.unit, self.extension)
+            (mask(doc, text, start, end), gold)
+            for start, end, gold in golds_of(doc, text, self.unit, self.extension)
         ]
         return [self.protection.lesson(*pair) for pair in found if pair[0].text.strip()]
 

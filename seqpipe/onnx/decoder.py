@@ -1,8 +1,8 @@
 """The graph of `seqpipe.nets.decoder`: one step for many rows, and all steps of one row.
 
-As in `seqpipe.nets.stepper`, whatever hangs on a piece or on a place of the source alone is computed
-once and then looked up. A row by itself is written in a loop within the graph, for what is done
-between two of its steps would cost as much as a third of it.
+As in `seqpipe.nets.stepper`, whatever hangs on a piece or on a place of the source alone is
+computed once and then looked up. A row by itself is written in a loop within the graph, for what is
+done between two of its steps would cost as much as a third of it.
 """
 
 from __future__ import annotations
@@ -161,7 +161,8 @@ def _draw_given(graph: Graph, decoder: Decoder) -> None:
     nothing = np.zeros((1, decoder.inputs), np.float32)
     graph.input(_SOME[0], "float32", ["pieces", decoder.inputs], default=nothing)
     graph.input(_SOME[1], "float32", ["pieces"], default=nothing[0, :1])
-    graph.input(_PIECES, "int64", ["pieces"], default=seat[0, :1])
+    every = np.arange(len(decoder.weights["target.weight"]))
+    graph.input(_PIECES, "int64", ["pieces"], default=every)
     for name in (_LISTED, _ALONE):
         graph.input(name, "bool", [], default=np.array(False))
     for name in (_END, _MOST):
@@ -212,10 +213,7 @@ def _draw_best(within: Graph, steps: _Steps) -> object:
     score = graph.op("GatherElements", told, best, axis=1)
     between = graph.integers(1)
     column = graph.op("Squeeze", best, between)
-    some, every = (Graph(f"best.{name}", within=graph) for name in ("piece", "column"))
-    some.output(some.op("Gather", _PIECES, column), "int64", None)
-    every.output(column, "int64", None, name="best.column.itself")
-    token = graph.op("If", _LISTED, then_branch=some.body(), else_branch=every.body())
+    token = graph.op("Gather", _PIECES, column)
     on = graph.op("Squeeze", graph.op("Not", graph.op("Equal", token, _END)))
     graph.output(on, "bool", [])
     graph.output(token, "int64", [1])

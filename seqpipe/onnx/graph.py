@@ -24,8 +24,8 @@ Shape: TypeAlias = Sequence[int | str | None] | None
 
 
 class Graph:
-    """Nodes, weights, inputs and outputs; one `within` another is what an operator of that runs many
-    times, and sees all that was made there."""
+    """Nodes, weights, inputs and outputs; one `within` another is what an operator of that runs,
+    and sees all that was made there."""
 
     def __init__(self, name: str, *, within: Graph | None = None) -> None:
         try:
@@ -116,8 +116,9 @@ class Graph:
         """The graph by itself, as an operator takes one."""
         from onnx import helper
 
+        weights = [*self._weights.values()]
         return helper.make_graph(
-            self._nodes, self.name, self._inputs, self._outputs, initializer=[*self._weights.values()]
+            self._nodes, self.name, self._inputs, self._outputs, initializer=weights
         )
 
     def model(self, facts: Mapping[str, str] | None = None) -> bytes:

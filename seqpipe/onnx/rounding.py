@@ -1,6 +1,6 @@
 """Weights in 8 bits.
 
-They are held with a scale for each row or column. Products of what comes with such a weight are
+They are held by rows with a scale each, those of a product by the columns of it. Products of what comes with such a weight are
 taken in integers; what is made of weights alone, such as a table of embeddings times a weight, is
 made of floats when the file is opened: to look it up costs as much in 8 bits as in 32.
 """
@@ -19,7 +19,6 @@ _SMALLEST = 1024  # numbers: fewer are not worth their scales
 _NARROWEST = 16  # columns of a product: fewer are computed sooner than what comes is rounded
 _FLOAT = 1  # of TensorProto
 _OURS = "com.microsoft"  # what ONNX Runtime has besides the standard
-_ROWS, _COLUMNS = -1, 0  # what have a scale each, by the axis that it is for all along
 
 
 def rounded(graph: bytes) -> bytes:
@@ -51,7 +50,7 @@ class _Rounding:
         }
         self._constant = {one.name for one in graph.initializer}
         self._turned: dict[str, str] = {}  # weights that are transposed, by what that is called
-        self._axes: dict[str, int] = {}
+        self._by_columns: dict[str, bool] = {}
         for node in graph.node:
             if node.input and self._constant.issuperset(node.input):
                 self._constant.update(node.output)
@@ -59,7 +58,7 @@ class _Rounding:
                     self._turned[node.output[0]] = node.input[0]
         for node in _nodes(graph):  # a product wants a scale for each of its columns
             name, turned = self._factor(node)
-            self._axes.setdefault(name, _ROWS if turned else _COLUMNS)
+            self._by_columns.setdefault(name, not turned)
 
     def apply(self) -> None:
         self._replace(self._graph)
@@ -96,38 +95,42 @@ class _Rounding:
 
         name, turned = self._factor(node)
         weight = self._weights.get(name, np.zeros(0))
-        if weight.ndim != 2 or self._axes[name] != (_ROWS if turned else _COLUMNS):
+        if weight.ndim != 2 or self._by_columns[name] == turned:
             return []
         if node.input[0] in self._constant or weight.shape[0 if turned else 1] < _NARROWEST:
             return []
         made = node.output[0]
-        values, scale = f"{name}.int8", f"{made}.scale"
-        flat = helper.make_node("Flatten", [f"{name}.scale"], [f"{made}.flat"], axis=0)
-        found = [flat, helper.make_node("Squeeze", [f"{made}.flat"], [scale])]
-        if turned:
-            found.append(helper.make_node("Transpose", [values], [f"{made}.turned"], perm=[1, 0]))
-            values = f"{made}.turned"
+        values, flat, scale = (f"{made}.{part}" for part in ("values", "flat", "scale"))
         bias = node.input[2] if len(node.input) > 2 else ""
         given = [node.input[0], values, scale, "", bias]
-        product = helper.make_node("DynamicQuantizeMatMul", given, [made], domain=_OURS)
-        return [*found, product]
+        return [
+            # made as the file is opened, and so by the product's own graph, which alone packs it
+            helper.make_node("Transpose", [f"{name}.int8"], [values], perm=[1, 0]),
+            helper.make_node("Flatten", [f"{name}.scale"], [flat], axis=0),
+            helper.make_node("Squeeze", [flat], [scale]),
+            helper.make_node("DynamicQuantizeMatMul", given, [made], domain=_OURS),
+        ]
 
     def _hold(self, name: str) -> list[Any]:
         """Puts integers and their scale in the place of floats, and says how those come back."""
         from onnx import helper, numpy_helper
 
-        weight = self._weights[name]
-        highest = np.abs(weight).max(axis=self._axes.get(name, _ROWS), keepdims=True)
+        turned = self._weights[name].ndim == 2 and self._by_columns.get(name, False)
+        weight = self._weights[name].T if turned else self._weights[name]
+        highest = np.abs(weight).max(axis=-1, keepdims=True)
         scale = np.maximum(highest / 127, 1e-30).astype(np.float32)
         held = self._graph.initializer
         place = [one.name for one in held].index(name)
-        values = np.round(weight / scale).astype(np.int8)
+        values = np.ascontiguousarray(np.round(weight / scale).astype(np.int8))
         held[place].CopyFrom(numpy_helper.from_array(values, f"{name}.int8"))
         held.append(numpy_helper.from_array(scale, f"{name}.scale"))
-        return [
+        whole = f"{name}.rows" if turned else name
+        floats = [
             helper.make_node("Cast", [f"{name}.int8"], [f"{name}.float"], to=_FLOAT),
-            helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [name]),
+            helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [whole]),
         ]
+        back = helper.make_node("Transpose", [whole], [name], perm=[1, 0])
+        return [*floats, back] if turned else floats
 
 
 def _nodes(graph: Any) -> Iterator[Any]:

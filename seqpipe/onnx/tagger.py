@@ -64,8 +64,8 @@ def draw(
 
 def _convolved(graph: Graph, x: str, rows: Rows, weights: Weights, reach: int) -> str:
     """What each piece is among its neighbours, added to what it is: (S, B, D)."""
-    mask = graph.cast(graph.op("Unsqueeze", by_time(graph, rows.mask), graph.integers(2)), "float32")
-    within = graph.op("Mul", x, mask)
+    mask = graph.op("Unsqueeze", by_time(graph, rows.mask), graph.integers(2))
+    within = graph.op("Mul", x, graph.cast(mask, "float32"))
     around = graph.op(
         "Conv",
         graph.op("Transpose", within, perm=[1, 2, 0]),  # (B, D, S)

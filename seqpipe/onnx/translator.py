@@ -1,7 +1,7 @@
 """The graphs of `seqpipe.nets.translator`, and what writes by them.
 
-There is one that reads a batch and one that writes: a step of the decoder, where what stands between
-two steps comes and goes as arrays, or, for a row by itself, all steps up to its end.
+There is one that reads a batch and one that writes: a step of the decoder, where what stands
+between two steps comes and goes as arrays, or, for a row by itself, all steps up to its end.
 """
 
 from __future__ import annotations

@@ -131,9 +131,9 @@ def test_a_text_with_holders_of_its_own_is_left_alone() -> None:
 def test_what_an_entity_holds_is_held_once(nlp: Language) -> None:
     doc = Doc(nlp.vocab, words=["Apollo", "13", "flew", "11", "days"])
     doc.ents = [Span(doc, 0, 2, "NAME"), Span(doc, 3, 5, "TIME")]
-    found = Protection(["number", "NAME"]).masked(doc, 0, len(doc.text))
+    found = Protection(["number", "NAME"]).masked(doc, doc.text, 0, len(doc.text))
     assert found.held == ("Apollo 13", "11")
-    assert Protection(["NAME"]).masked(doc, 10, len(doc.text)).held == ()
+    assert Protection(["NAME"]).masked(doc, doc.text, 10, len(doc.text)).held == ()
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_lessons_hold_entities(nlp: Language) -> None:
     doc = Doc(nlp.vocab, words=["Ann", "saw", "Bob"])
     doc.ents = [Span(doc, 0, 1, "NAME"), Span(doc, 2, 3, "NAME")]
     protection = Protection(["NAME"])
-    source, target = protection.lesson(protection.masked(doc, 0, 11), "Anns Freund, Robert")
+    source, target = protection.lesson(protection.masked(doc, doc.text, 0, 11), "Anns Freund, Robert")
     assert source == f"{HOLDERS[0]} saw Bob" and target == f"{HOLDERS[0]}s Freund, Robert"
 
 
