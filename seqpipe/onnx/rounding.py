@@ -1,8 +1,9 @@
 """Weights in 8 bits.
 
-They are held by rows with a scale each, those of a product by the columns of it. Products of what comes with such a weight are
-taken in integers; what is made of weights alone, such as a table of embeddings times a weight, is
-made of floats when the file is opened: to look it up costs as much in 8 bits as in 32.
+They are held by rows with a scale each, those of a product by its columns. Products of what comes
+with such a weight are taken in integers; what is made of weights alone, such as a table of
+embeddings times a weight, is made of floats when the file is opened: to look it up costs as much in
+8 bits as in 32.
 """
 
 from __future__ import annotations

@@ -169,7 +169,9 @@ def test_lessons_hold_entities(nlp: Language) -> None:
     doc = Doc(nlp.vocab, words=["Ann", "saw", "Bob"])
     doc.ents = [Span(doc, 0, 1, "NAME"), Span(doc, 2, 3, "NAME")]
     protection = Protection(["NAME"])
-    source, target = protection.lesson(protection.masked(doc, doc.text, 0, 11), "Anns Freund, Robert")
+    source, target = protection.lesson(
+        protection.masked(doc, doc.text, 0, 11), "Anns Freund, Robert"
+    )
     assert source == f"{HOLDERS[0]} saw Bob" and target == f"{HOLDERS[0]}s Freund, Robert"
 
 

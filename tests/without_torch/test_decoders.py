@@ -12,13 +12,16 @@ from torch import nn
 from seqpipe.components._encoder_decoder import build_net as build_translator
 from seqpipe.components._language_model import build_net as build_language_model
 from seqpipe.onnx.language_model import LANGUAGE_MODEL
+from seqpipe.onnx.rounding import rounded
 from seqpipe.onnx.seats import Seats
 from seqpipe.onnx.sessions import Session
 from seqpipe.onnx.stepping import GATES
 from seqpipe.onnx.translator import TRANSLATOR
 from seqpipe.search.beam import beam
+from seqpipe.search.greedy import greedy
+from seqpipe.search.logits import NoRepeat
 from seqpipe.search.on_torch import TorchNet, TorchState
-from seqpipe.search.stops import Limits
+from seqpipe.search.stops import Limits, stop_after
 
 PIECES = 15
 TRANSLATING: dict[str, Any] = {
@@ -102,6 +105,107 @@ def test_a_translator(changed: dict[str, Any], shortlist: Any) -> None:
         state = state or graphs.begin(ROWS, LENGTHS, shortlist)
         lines.append([one.tokens for row in beam(which, state, **shared) for one in row])
     assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize("shortlist", [None, np.array([2, 3, 4, 7, 9, 14])])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"cell": cell} for cell in GATES),
+        {"cell": "lstm", "feeding": True, "decoder_layers": 3},
+        {"attention": "general", "bidirectional": False, "tie_output": False},
+        {"attention": "dot", "cell": "lstm", "decoder_layers": 1, "feeding": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("length", [5, 0])
+def test_a_row_by_itself_runs_to_its_end(
+    changed: dict[str, Any], shortlist: Any, length: int
+) -> None:
+    net, graphs = both(build_translator, TRANSLATOR, {**TRANSLATING, **changed})
+    ids, lengths = ROWS[:1], np.array([length])
+    begun = net.begin(torch.from_numpy(ids), torch.from_numpy(lengths), shortlist)
+    state = TorchState.of(begun, torch.device("cpu"))
+    wanted = greedy(TorchNet(net), state, rows=1, begin=2, end=3, limits=Limits(12))[0]
+    for most in (12, 2, max(len(wanted.tokens), 1)):  # cut, and where it would end
+        shared: Any = {"rows": 1, "begin": 2, "end": 3, "limits": Limits(most)}
+        whole, *_ = greedy(graphs, graphs.begin(ids, lengths, shortlist), **shared)
+        stepped, *_ = greedy(Asked(graphs), graphs.begin(ids, lengths, shortlist), **shared)
+        assert whole.tokens == stepped.tokens == wanted.tokens[:most]
+        assert whole.ended == stepped.ended
+        assert whole.each == pytest.approx(wanted.each[:most], abs=1e-4)
+        assert whole.score == pytest.approx(stepped.score, abs=1e-5)
+        assert whole.attention == pytest.approx(wanted.attention[:most], abs=1e-4)
+
+
+class Asked:
+    """A net that is asked for every step."""
+
+    def __init__(self, net: Any) -> None:
+        self.step = net.step
+
+
+def test_a_row_by_itself_is_run_only_where_the_best_of_each_step_is_all_that_is_wanted() -> None:
+    _, graphs = both(build_translator, TRANSLATOR, TRANSLATING)
+    shared: Any = {"rows": 1, "begin": 2, "end": 3}
+    for how in (
+        {"limits": Limits(12, least=9)},
+        {"limits": Limits(12), "prefix": [[7, 9]]},
+        {"limits": Limits(12), "transforms": [NoRepeat(1)]},
+        {"limits": Limits(12, stop=stop_after([[5]]))},
+    ):
+        one, other = (
+            greedy(net, graphs.begin(ROWS[:1], LENGTHS[:1]), **shared, **how)[0].tokens
+            for net in (graphs, Asked(graphs))
+        )
+        assert one == other
+
+
+def rounded_of(build: Any, drawing: Any, how: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """A net wide enough to be rounded, and it in 8 bits."""
+    torch.manual_seed(5)
+    net: nn.Module = build(**how).eval()
+    weights = {name: w.numpy() for name, w in net.state_dict().items()}
+    graphs = {name: rounded(data) for name, data in drawing.draw(weights, **how).items()}
+    sessions = {name: Session(name, data) for name, data in graphs.items()}
+    return net, drawing.run(sessions, **how), graphs
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"cell": cell} for cell in GATES),
+        {"cell": "lstm", "tie_output": False, "tie_source": False, "attention": "general"},
+    ],
+    ids=str,
+)
+def test_a_translator_in_8_bits(changed: dict[str, Any]) -> None:
+    wide = {"embedding": 48, "width": 32, "decoder_width": 64, "sources": 90, "targets": 90}
+    net, graphs, files = rounded_of(
+        build_translator, TRANSLATOR, {**TRANSLATING, **wide, **changed}
+    )
+    begun = net.begin(torch.from_numpy(ROWS), torch.from_numpy(LENGTHS))
+    wanted = TorchNet(net).step(np.array([2, 2, 2]), TorchState.of(begun, torch.device("cpu")))
+    found = graphs.step(np.array([2, 2, 2]), graphs.begin(ROWS, LENGTHS))
+    assert np.abs(found.scores - wanted.scores).mean() < 0.1
+    assert not np.array_equal(found.scores, wanted.scores)
+    held = 4 * sum(weight.numel() for weight in net.parameters())
+    assert sum(map(len, files.values())) < 0.75 * held
+    run = graphs.best(2, graphs.begin(ROWS[:1], LENGTHS[:1]), end=3, most=5)
+    assert run.scores[0] == pytest.approx(found.scores[0].max(), abs=0.02)
+    assert rounded(files["step"]) == files["step"]
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_a_language_model_in_8_bits(cell: str) -> None:
+    how = {**GOING_ON, "cell": cell, "embedding": 48, "width": 64, "pieces": 90}
+    net, graphs, files = rounded_of(build_language_model, LANGUAGE_MODEL, how)
+    wanted, _ = net.measure(torch.from_numpy(ROWS), torch.from_numpy(LENGTHS), net.begin(3))
+    found, _ = graphs.measure(ROWS, LENGTHS, graphs.begin(3))
+    assert np.abs(found - wanted.numpy()).mean() < 0.1
+    step = graphs.step(np.array([5, 6, 7]), graphs.begin(3))
+    assert np.exp(step.scores).sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+    assert all(b"DynamicQuantizeMatMul" in data for data in files.values())
 
 
 def test_an_empty_source_is_looked_at_nowhere() -> None:

@@ -16,6 +16,7 @@ from seqpipe.components._classifier import build_net as build_classifier
 from seqpipe.components._tagger import build_net as build_tagger
 from seqpipe.errors import GraphsLacking
 from seqpipe.onnx.classifier import CLASSIFIER
+from seqpipe.onnx.rounding import rounded
 from seqpipe.onnx.sessions import Session
 from seqpipe.onnx.tagger import TAGGER
 from seqpipe.text.batches import collate
@@ -95,6 +96,28 @@ def test_every_pool(pool: str, bidirectional: bool) -> None:
     how = {**LABELLING, "pooling": [pool], "bidirectional": bidirectional}
     found, wanted = scores_of(how, rows_of(3, 0, 7, 1))
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("more", [{}, {"layers": 2}, {"pairs": 17}, {"bidirectional": False}])
+def test_the_highest_is_found_on_the_way_beside_every_other_pool(more: dict[str, Any]) -> None:
+    how = {**LABELLING, "pooling": ["max", "mean", "last", "attention"], **more}
+    found, wanted = scores_of(how, rows_of(3, 0, 7, 1))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_classifier_in_8_bits(cell: str) -> None:
+    how = {**LABELLING, "cell": cell, "embedding": 32, "width": 32, "bidirectional": True}
+    net, rows = build_classifier(**how).eval(), rows_of(3, 0, 7, 1)
+    batch = collate(rows, np.arange(len(rows)))
+    with torch.inference_mode():
+        wanted = net.scores(torch.from_numpy(batch.ids), torch.from_numpy(batch.lengths)).numpy()
+    weights = {name: w.numpy() for name, w in net.state_dict().items()}
+    whole = CLASSIFIER.draw(weights, **how)["classifier"]
+    data = rounded(whole)
+    asked_ = CLASSIFIER.run({"classifier": Session("classifier", data)}, **how)
+    assert asked_.scores(batch.ids, batch.lengths) == pytest.approx(wanted, abs=0.02)
+    assert len(data) < 0.6 * len(whole)
 
 
 @pytest.mark.parametrize("cell", ["mingru", "lstm"])
