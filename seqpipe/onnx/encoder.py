@@ -151,8 +151,7 @@ class Given:
     def steps(self, gates: Sequence[Gates], ways: Ways, *, floor: bool) -> list[str]:
         graph = self._graph
         both = [[self._product(*part) for part in way.parts()] for way in gates]
-        opening, new = (ways.beside(each) for each in zip(*both, strict=True))
-        return _ended(graph, ways, opening, new, floor)
+        return _ended(graph, ways, [ways.beside(each) for each in zip(*both, strict=True)], floor)
 
     def _product(self, weight: Array, bias: Array, name: str) -> str:
         graph = self._graph
@@ -187,7 +186,7 @@ class LookedUp:
             for place, size in zip(self._places, self._sizes, strict=True)
         ]
         if len(places) > 1:
-            return _ended(graph, ways, *(self._sum(one, places) for one in both), floor)
+            return _ended(graph, ways, [self._sum(one, places) for one in both], floor)
         (opening,), (new,) = both
         keep, added = _split(graph, opening, new)
         nothing = graph.weight(np.zeros((1, len(gates[0].new)), np.float32), "nothing")
@@ -228,8 +227,9 @@ def _split(graph: Graph, opening: str, new: str) -> list[str]:
     return [graph.op("Sub", graph.number(1.0), opened), graph.op("Mul", opened, new)]
 
 
-def _ended(graph: Graph, ways: Ways, opening: str, new: str, floor: bool) -> list[str]:
+def _ended(graph: Graph, ways: Ways, gates: Sequence[str], floor: bool) -> list[str]:
     """From both gates of each step (S, W * B, H)."""
+    opening, new = gates
     keep, added = _split(graph, opening, new)
     beyond = _floor(graph, graph.op("ReduceMin", new, axes=[0], keepdims=0)) if floor else ""
     return [

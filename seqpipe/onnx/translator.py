@@ -181,8 +181,9 @@ class Translator:
             weight, bias = self._step.run(given, "output", "output.bias")
             self._output = weight, bias
         weight, bias = self._output
-        some = {"some": weight[shortlist], "some.bias": bias[shortlist], "some.pieces": shortlist}
-        return Writing(looked, states, shortlist, {**some, "listed": _YES})
+        some: dict[str, NDArray[Any]] = {"some": weight[shortlist], "some.bias": bias[shortlist]}
+        some |= {"some.pieces": shortlist, "listed": _YES}
+        return Writing(looked, states, shortlist, some)
 
     def step(self, tokens: Ints, writing: Writing) -> Step[Writing]:
         """What follows these pieces (R,)."""

@@ -127,6 +127,7 @@ def test_a_row_by_itself_runs_to_its_end(
     begun = net.begin(torch.from_numpy(ids), torch.from_numpy(lengths), shortlist)
     state = TorchState.of(begun, torch.device("cpu"))
     wanted = greedy(TorchNet(net), state, rows=1, begin=2, end=3, limits=Limits(12))[0]
+    assert wanted.attention is not None
     for most in (12, 2, max(len(wanted.tokens), 1)):  # cut, and where it would end
         shared: Any = {"rows": 1, "begin": 2, "end": 3, "limits": Limits(most)}
         whole, *_ = greedy(graphs, graphs.begin(ids, lengths, shortlist), **shared)

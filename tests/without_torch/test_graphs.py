@@ -108,7 +108,8 @@ def test_the_highest_is_found_on_the_way_beside_every_other_pool(more: dict[str,
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_classifier_in_8_bits(cell: str) -> None:
     how = {**LABELLING, "cell": cell, "embedding": 32, "width": 32, "bidirectional": True}
-    net, rows = build_classifier(**how).eval(), rows_of(3, 0, 7, 1)
+    net: Any = build_classifier(**how).eval()
+    rows = rows_of(3, 0, 7, 1)
     batch = collate(rows, np.arange(len(rows)))
     with torch.inference_mode():
         wanted = net.scores(torch.from_numpy(batch.ids), torch.from_numpy(batch.lengths)).numpy()
