@@ -16,7 +16,6 @@ from seqpipe.onnx.graph import Graph, Weights
 from seqpipe.onnx.sessions import Session
 
 _LOWEST = -1e30
-_CELLS = 4096  # of a batch, whose states are then read again before they have left the cache
 
 Array = NDArray[np.float32]
 
@@ -133,13 +132,8 @@ class Classifier:
 
     def scores(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Array:
         """Before softmax or sigmoid: (B, C)."""
-        most = max(_CELLS // ids.shape[1], 1)
-        found: list[Array] = []
-        for at in range(0, len(ids), most):
-            some = slice(at, at + most)
-            given = {"ids": ids[some], "lengths": lengths[some]}
-            found += self._session.run(given, "scores")
-        return np.concatenate(found)
+        scores: Array = self._session.run({"ids": ids, "lengths": lengths}, "scores")[0]
+        return scores
 
     def predict(
         self,
