@@ -19,6 +19,7 @@ from thinc.api import Config, Model, Optimizer
 
 from seqpipe.components._codec_recipe import CodecRecipe as CodecRecipe
 from seqpipe.components._codec_recipe import make_codec_recipe as make_codec_recipe
+from seqpipe.components._lookup import FEWEST_DOCS, Lookup
 from seqpipe.errors import NotInitialized, RehearsalRefused, SettingError
 from seqpipe.files import written
 from seqpipe.held import HeldNet, Predict, as_array
@@ -97,6 +98,7 @@ class Stage(TrainablePipe):
         self.name = name
         self.recipe = codec
         self.codec: Optional[Codec] = None
+        self._lookup: Optional[Lookup] = None
         self.reads = reads
         self.buckets = Buckets(**batches)
         self.longest = longest
@@ -161,7 +163,12 @@ class Stage(TrainablePipe):
         """The ids of each doc."""
         if self.codec is None:
             raise NotInitialized(self.name)
-        if self.reads == "tokens":
+        apart = self.reads == "tokens"
+        if len(docs) >= FEWEST_DOCS and (apart or self.codec.splits_at_spaces):
+            if self._lookup is None or self._lookup.codec is not self.codec:
+                self._lookup = Lookup(self.codec, apart=apart)
+            return self._lookup.encode(docs)
+        if apart:
             return self.codec.encode_words([[t.text for t in doc] for doc in docs])
         return self.codec.encode([doc.text for doc in docs])
 

@@ -55,6 +55,7 @@ SHARED = {
     "_encoder_decoder",
     "_known",
     "_label_scores",
+    "_lookup",
     "_polarity",
     "_protection",
     "_recut",

@@ -60,9 +60,10 @@ def collate_answers(answers: Sequence[NDArray[Any]] | Rows, rows: NDArray[Any]) 
 
 
 def _padded(picked: Sequence[NDArray[Any]], fill: int) -> NDArray[np.int64]:
-    padded = np.full((len(picked), max(map(len, picked), default=0) or 1), fill, np.int64)
-    for i, row in enumerate(picked):
-        padded[i, : len(row)] = row
+    lengths = np.fromiter(map(len, picked), np.int64, len(picked))
+    padded = np.full((len(picked), int(lengths.max(initial=0)) or 1), fill, np.int64)
+    if len(picked):
+        padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(picked)
     return padded
 
 

@@ -130,6 +130,12 @@ class Codec:
         return self.unit in ("bpe", "unigram")
 
     @property
+    def splits_at_spaces(self) -> bool:
+        """Whether the ids of a text are those of the parts between its spaces, one after the other:
+        so it is with words."""
+        return self._encode_some == self._encode_words
+
+    @property
     def tokenizer(self) -> Tokenizer:
         """The one that this codec took over."""
         return self._tokenizer
