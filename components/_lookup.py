@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from seqpipe.text.codec import Codec, Ids
 
-FEWEST_DOCS = 16  # below it their texts are made sooner than arrays of their tokens are looked at
+FEWEST_TOKENS = 400  # below it texts are made sooner than arrays are looked at
 
 _ATTRIBUTES = [ORTH, SPACY]
 _ODD = 0x9E3779B97F4A7C15  # spreads the hashes of tokens that stand together (Knuth's golden ratio)

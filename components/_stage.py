@@ -19,7 +19,7 @@ from thinc.api import Config, Model, Optimizer
 
 from seqpipe.components._codec_recipe import CodecRecipe as CodecRecipe
 from seqpipe.components._codec_recipe import make_codec_recipe as make_codec_recipe
-from seqpipe.components._lookup import FEWEST_DOCS, Lookup
+from seqpipe.components._lookup import FEWEST_TOKENS, Lookup
 from seqpipe.errors import NotInitialized, RehearsalRefused, SettingError
 from seqpipe.files import written
 from seqpipe.held import HeldNet, Predict, as_array
@@ -164,7 +164,8 @@ class Stage(TrainablePipe):
         if self.codec is None:
             raise NotInitialized(self.name)
         apart = self.reads == "tokens"
-        if len(docs) >= FEWEST_DOCS and (apart or self.codec.splits_at_spaces):
+        looked_up = apart or self.codec.splits_at_spaces
+        if looked_up and sum(map(len, docs)) >= FEWEST_TOKENS:
             if self._lookup is None or self._lookup.codec is not self.codec:
                 self._lookup = Lookup(self.codec, apart=apart)
             return self._lookup.encode(docs)

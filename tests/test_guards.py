@@ -170,3 +170,10 @@ def test_a_text_costs_no_more_among_many() -> None:
         cost_of(partial(annotated, nlp, texts), len(texts)) for texts in (REVIEWS, REVIEWS * 4)
     )
     assert many.calls <= few.calls and many.operators <= 4 * few.operators
+
+
+def test_what_a_long_text_costs() -> None:
+    """A step of a minGRU for each block of steps, and each layer and way once."""
+    nlp = make_nlp(model={"cell": "mingru"})
+    long = cost_of(partial(annotated, nlp, [" ".join(REVIEWS[6] for _ in range(120))]), 1)
+    assert long.operators < 900

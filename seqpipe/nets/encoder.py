@@ -19,6 +19,8 @@ from seqpipe.nets.cells import Cell, MinGRU, Recurrent, State, make_cell, run_ce
 from seqpipe.nets.dropout import Locked
 from seqpipe.nets.recompute import Recomputing, in_stretches
 
+KEPT = 1 << 24  # numbers that the outputs of one long row may be: 64 MB
+
 
 def length_mask(lengths: Tensor, steps: int) -> Tensor:
     """True where a row still goes on."""
@@ -117,14 +119,15 @@ class Encoder(Recomputing):
         return pad_packed_sequence(found, batch_first=True, total_length=x.shape[1])[0]
 
     def chunks(
-        self, embed: Callable[[int, int], Tensor], length: int, *, chunk: int
+        self, embed: Callable[[int, int], Tensor], length: int, *, chunk: int, kept: int = KEPT
     ) -> Iterator[Tensor]:
         """The outputs of one long row, `chunk` steps at a time, equal to those of `forward`.
 
-        `embed(start, end)` gives the inputs (1, end - start, D). Between chunks only the carried
-        states are kept, so that memory holds one chunk and not the row.
+        `embed(start, end)` gives the inputs (1, end - start, D). Outputs of more than `kept`
+        numbers are computed twice: between chunks only the carried states are kept then, so that
+        memory holds one chunk and not the row.
         """
-        walk = _Walk(self, embed, length, chunk)
+        walk = _Walk(self, embed, length, chunk, keeps=length * self.outputs <= kept)
         for layer in range(len(self.onward)):
             walk.sweep(layer)
         for part in range(walk.parts):
@@ -132,10 +135,17 @@ class Encoder(Recomputing):
 
 
 class _Walk:
-    """The states of every layer at every border between the chunks of one row."""
+    """The states of every layer at every border between the chunks of one row, and, where it
+    `keeps` them, the outputs of the highest layer swept."""
 
     def __init__(
-        self, encoder: Encoder, embed: Callable[[int, int], Tensor], length: int, chunk: int
+        self,
+        encoder: Encoder,
+        embed: Callable[[int, int], Tensor],
+        length: int,
+        chunk: int,
+        *,
+        keeps: bool,
     ) -> None:
         self.encoder = encoder
         self.embed = embed
@@ -143,22 +153,33 @@ class _Walk:
         self.parts = len(self.borders) - 1
         self.entering: list[list[State | None]] = []  # by layer and part, from the left
         self.returning: list[list[State | None]] = []  # by layer and part, from the right
+        self.keeps = keeps
+        self.kept: list[Tensor] = []  # by part
 
     def sweep(self, layer: int) -> None:
         """Carries the state of one layer through the whole row, there and back."""
+        seldom = 0 if self.keeps else 1  # nobody waits for the state behind the last part
         left: list[State | None] = [None] * (self.parts + 1)
-        for part in range(self.parts - 1):
-            left[part + 1] = self.encoder.onward[layer](self.outputs(layer, part), left[part])[1]
+        there: list[Tensor] = []
+        for part in range(self.parts - seldom):
+            y, left[part + 1] = self.encoder.onward[layer](self.outputs(layer, part), left[part])
+            there += [y] if self.keeps else []
         right: list[State | None] = [None] * (self.parts + 1)
+        back: list[Tensor] = []
         if self.encoder.bidirectional:
-            for part in range(self.parts - 1, 0, -1):
+            for part in range(self.parts - 1, seldom - 1, -1):
                 x = self.outputs(layer, part).flip(1)
-                right[part - 1] = self.encoder.backward_[layer](x, right[part])[1]
+                y, right[part - 1] = self.encoder.backward_[layer](x, right[part])
+                back += [y.flip(1)] if self.keeps else []
         self.entering.append(left)
         self.returning.append(right)
+        ways = [there, back[::-1]] if back else [there]
+        self.kept = [torch.cat(part, dim=-1) for part in zip(*ways, strict=True)]
 
     def outputs(self, layers: int, part: int) -> Tensor:
         """What the lowest `layers` layers make of one chunk: (1, c, D) or (1, c, H)."""
+        if self.keeps and layers:
+            return self.kept[part]
         x = self.embed(self.borders[part], self.borders[part + 1])
         for layer in range(layers):
             y = self.encoder.onward[layer](x, self.entering[layer][part])[0]

@@ -11,7 +11,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+_FULL = 2048  # numbers of a step, about: for fewer a CPU takes hardly less time
+_LONG = 64  # steps: below it to put blocks together costs as much as they save
+_SHORTEST = 16  # steps of a block
 
 
 def gated(gates: Tensor, first: Tensor) -> Tensor:
@@ -53,10 +58,32 @@ def scan(keep: Tensor, added: Tensor, first: Tensor, *, backwards: bool = False)
     """h_t = keep_t h_{t-1} + added_t over (T, B, H), after `first` (B, H); `backwards`, the last
     step is taken first."""
     if not keep.is_cuda:
-        return step_by_step(keep, added, first, backwards=backwards)
+        steps, rows, width = keep.shape
+        long = steps >= _LONG and 0 < 4 * rows * width <= _FULL
+        return (in_blocks if long else step_by_step)(keep, added, first, backwards=backwards)
     if not backwards:
         return by_doubling(keep, added, first)
     return by_doubling(keep.flip(0), added.flip(0), first).flip(0)
+
+
+def in_blocks(keep: Tensor, added: Tensor, first: Tensor, *, backwards: bool = False) -> Tensor:
+    """The same for a few long rows, cut into blocks that go side by side, each from nothing; what
+    was before a block is added when it is known, as far as the block has kept it."""
+    steps, rows, width = added.shape
+    size = -(-steps // max(1, min(_FULL // (rows * width), steps // _SHORTEST)))
+    blocks = -(-steps // size)
+    gap = blocks * size - steps
+    end = (0, 0, 0, 0, gap, 0) if backwards else (0, 0, 0, 0, 0, gap)  # steps that change nothing
+    shape = (blocks, size, rows, width)
+    kept = F.pad(keep, end, value=1.0).view(shape).transpose(0, 1)  # (L, K, B, H)
+    more = F.pad(added, end).view(shape).transpose(0, 1)
+    states = step_by_step(kept, more, torch.zeros_like(more[0]), backwards=backwards)
+    reach = kept.flip(0).cumprod(0).flip(0) if backwards else kept.cumprod(0)
+    last = 0 if backwards else -1
+    behind = scan(reach[last], states[last], first, backwards=backwards)  # each block
+    before = [behind[1:], first[None]] if backwards else [first[None], behind[:-1]]
+    whole = states.addcmul_(reach, torch.cat(before)).transpose(0, 1).reshape(-1, rows, width)
+    return whole[gap:] if backwards else whole[:steps]
 
 
 def step_by_step(keep: Tensor, added: Tensor, first: Tensor, *, backwards: bool = False) -> Tensor:

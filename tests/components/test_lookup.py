@@ -80,7 +80,7 @@ def test_no_more_is_remembered_than_was_meant(monkeypatch: pytest.MonkeyPatch) -
 def test_another_codec_is_looked_up_anew() -> None:
     nlp = make_nlp()
     stage = stage_of(nlp)
-    docs = [nlp.make_doc("a good film")] * lookup.FEWEST_DOCS
+    docs = [nlp.make_doc("a good film")] * lookup.FEWEST_TOKENS
     stage.encode(docs)
     stage.codec = WORDS
     assert alike(stage.encode(docs), WORDS.encode([doc.text for doc in docs]))

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from seqpipe.nets.cells import Cell
 from seqpipe.nets.classifier import Classifier
 from seqpipe.nets.embedding import Embedding
-from seqpipe.nets.encoder import Encoder
+from seqpipe.nets.encoder import KEPT, Encoder
 from seqpipe.nets.pooling import make_pool
 
 
@@ -33,16 +33,17 @@ def read(x: Tensor) -> Callable[[int, int], Tensor]:
     bidirectional=st.booleans(),
     length=st.integers(0, 20),
     chunk=st.integers(1, 25),
+    kept=st.sampled_from([0, KEPT]),
 )
 def test_chunks_equal_the_whole(
-    cell: Cell, layers: int, bidirectional: bool, length: int, chunk: int
+    cell: Cell, layers: int, bidirectional: bool, length: int, chunk: int, kept: int
 ) -> None:
     torch.manual_seed(length)
     encoder = Encoder(cell=cell, inputs=3, width=4, layers=layers, bidirectional=bidirectional)
     x = torch.randn(1, length, 3)
     with torch.no_grad():
         whole = encoder(x, torch.tensor([length]))
-        parts = list(encoder.chunks(read(x), length, chunk=chunk))
+        parts = list(encoder.chunks(read(x), length, chunk=chunk, kept=kept))
     assert all(part.shape[1] <= chunk for part in parts)
     joined = torch.cat([torch.zeros(1, 0, encoder.outputs), *parts], dim=1)
     assert torch.allclose(joined, whole, atol=1e-5)
@@ -92,13 +93,31 @@ def test_memory_holds_a_chunk_and_not_the_row(cell: Cell) -> None:
         return torch.zeros(1, end - start, 8)
 
     def peak(length: int) -> int:
-        return peak_of(lambda: walk(encoder.chunks(embed, length, chunk=10)))
+        return peak_of(lambda: walk(encoder.chunks(embed, length, chunk=10, kept=0)))
 
     short, long = peak(50), peak(400)
     border = 2 * 2 * 2 * 8 * 4  # bytes: layers, ways, h and c, width, float
     assert long - short <= 2 * 35 * border
     whole = peak_of(lambda: encoder(embed(0, 400), torch.tensor([400])))
     assert long < whole / 4
+
+
+@pytest.mark.parametrize("cell", get_args(Cell))
+def test_what_may_be_kept_is_computed_once(cell: Cell) -> None:
+    encoder = Encoder(cell=cell, inputs=3, width=4, layers=2).eval()
+    steps = 0
+
+    def count(module: object, given: tuple[Tensor, ...], found: object) -> None:
+        nonlocal steps
+        steps += given[0].shape[1]
+
+    for module in (*encoder.onward, *encoder.backward_):
+        module.register_forward_hook(count)
+    with torch.no_grad():
+        walk(encoder.chunks(read(torch.zeros(1, 30, 3)), 30, chunk=10, kept=30 * 8))
+        once, steps = steps, 0
+        walk(encoder.chunks(read(torch.zeros(1, 30, 3)), 30, chunk=10, kept=30 * 8 - 1))
+    assert once == 4 * 30 and steps > once
 
 
 @pytest.mark.parametrize("pool", ["attention", "max", "mean", "last"])

@@ -12,7 +12,7 @@ from single import MinGRUCell
 from torch import Tensor
 
 from seqpipe.nets.cells import MinGRU, make_cell
-from seqpipe.nets.scan import by_doubling, gated, scan, step_by_step
+from seqpipe.nets.scan import by_doubling, gated, in_blocks, scan, step_by_step
 
 WIDTH = 3
 every_way = pytest.mark.parametrize("way", [step_by_step, by_doubling])
@@ -57,6 +57,24 @@ def test_backwards_is_forwards_of_what_was_turned_round(steps: int, rows: int, s
     keep = torch.rand_like(added)
     found = scan(keep, added, first, backwards=True)
     torch.testing.assert_close(found, plain(keep.flip(0), added.flip(0), first).flip(0))
+
+
+@given(
+    steps=st.integers(64, 400),
+    rows=st.integers(1, 200),
+    backwards=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@torch.no_grad()
+def test_blocks_side_by_side_are_a_plain_loop(
+    steps: int, rows: int, backwards: bool, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    added, first = make_parts(steps, rows, gates=1)
+    keep = torch.rand_like(added)
+    expected = step_by_step(keep, added, first, backwards=backwards)
+    for way in (in_blocks, scan):
+        torch.testing.assert_close(way(keep, added, first, backwards=backwards), expected)
 
 
 @sizes
