@@ -30,14 +30,7 @@ from seqpipe.text.codec import UNK, Ids
 from seqpipe.text.lexicon import MARKS, Lexicon, Runs
 from seqpipe.text.noise import Noise
 from seqpipe.text.rows import Rows
-from seqpipe.text.segments import (
-    Labels,
-    Segments,
-    labels_of,
-    segments_of_all,
-    stretches,
-    words_of,
-)
+from seqpipe.text.segments import Labels, Words, labels_of, segments_of_all, stretches, words_of_all
 from seqpipe.text.stream import Token, Windows, tokens_of
 from seqpipe.text.units import well_formed
 
@@ -251,20 +244,16 @@ class Tokenizer(Stage):
     def written(self, docs: Sequence[Doc], found: Sequence[Labels]) -> Sequence[Doc]:
         texts = [doc.text for doc in docs]
         cut = segments_of_all(texts, found, spaces=self.cfg["spaces"])
-        return [self._new(*parts) for parts in zip(docs, texts, cut, strict=True)]
+        return [self._new(*parts) for parts in zip(docs, words_of_all(texts, cut), strict=True)]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Any) -> None:
         raise NewDocNeeded(self.name)
 
-    def _new(self, doc: Doc, text: str, segments: Segments) -> Doc:
-        made = words_of(text, segments.spans)
+    def _new(self, doc: Doc, made: Words) -> Doc:
         # what is said of the text stays, what is said of its old tokens (spans, tensor) goes
         new = Doc(doc.vocab, words=made.words, spaces=made.spaces, user_data=dict(doc.user_data))
-        if self.cfg["sentences"] and len(new):
-            starts = np.full((len(new), 1), -1, np.int64)
-            starts[made.kept[segments.starts]] = 1
-            starts[0] = 1
-            new.from_array([SENT_START], cast(Any, starts.astype(np.uint64)))
+        if self.cfg["sentences"]:
+            new.from_array([SENT_START], cast(Any, made.starts.view(np.uint64)))
         new.cats = dict(doc.cats)
         new.sentiment = doc.sentiment
         new._context = doc._context

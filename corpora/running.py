@@ -19,7 +19,7 @@ from seqpipe.corpora.sources import locate, open_split
 from seqpipe.corpora.walk import Columns, Walk, in_portions
 from seqpipe.errors import DataEmpty, SplitMissing, listed
 from seqpipe.text.portions import Place, Portion
-from seqpipe.text.segments import Spans, locate_tokens, words_of
+from seqpipe.text.segments import Segments, Spans, locate_tokens, words_of_all
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -315,10 +315,6 @@ def doc_of(vocab: Vocab, passage: Passage) -> Doc:
     """The passage as spaCy would have it: white space that is no plain space is a token."""
     from spacy.tokens import Doc
 
-    words = words_of(passage.text, passage.spans)
-    if passage.starts is None:
-        return Doc(vocab, words=words.words, spaces=words.spaces)
-    starts = np.zeros(len(words.words), np.bool_)
-    starts[:1] = True  # for spaCy a sentence begins with the doc, be it with white space
-    starts[words.kept] |= passage.starts
-    return Doc(vocab, words=words.words, spaces=words.spaces, sent_starts=starts.tolist())
+    (made,) = words_of_all([passage.text], [Segments(passage.spans, passage.starts)])
+    starts = None if passage.starts is None else made.starts.tolist()
+    return Doc(vocab, words=made.words, spaces=made.spaces, sent_starts=starts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,33 +108,45 @@ def segments_of_all(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
-    """What a Doc is made of; `kept` has the place of each token given among the words."""
+    """What a Doc is made of; `starts` is 1 where a sentence begins, and -1 elsewhere."""
 
     words: list[str]
     spaces: list[bool]
-    kept: NDArray[np.int64]
+    starts: NDArray[np.int64]
 
 
-def words_of(text: str, spans: Spans) -> Words:
-    """Tokens in order, none empty, with nothing but white space between them; put together again
-    the words and spaces are the text."""
-    begins, stops = spans[:, 0], spans[:, 1]
-    words = [text[a:b] for a, b in zip(begins.tolist(), stops.tolist(), strict=True)]
-    after = np.append(codes_of(text), _NEWLINE)[stops]  # the character behind each token
-    spaced = after == _SPACE
-    left = np.append(begins[1:], len(text)) - stops - spaced if len(words) else stops
-    odd = np.flatnonzero(left > 0)  # tokens with more white space behind them than their own
-    leading = int(begins[0]) if len(words) else len(text)
-    kept = np.arange(len(words)) + np.searchsorted(odd, np.arange(len(words))) + (leading > 0)
-    spaces = spaced.tolist()
-    for place in odd[::-1].tolist():
-        begin = int(stops[place] + spaced[place])
-        words.insert(place + 1, text[begin : begin + int(left[place])])
-        spaces.insert(place + 1, False)
-    if leading:
-        words.insert(0, text[:leading])
-        spaces.insert(0, False)
-    return Words(words, spaces, kept)
+def words_of_all(texts: Sequence[str], segments: Sequence[Segments]) -> list[Words]:
+    """Of each text its tokens and, as words of their own, white space that belongs to none of them:
+    put together again the words and spaces are the text."""
+    whole = "".join(part for text in texts for part in (text, _APART))
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    last = np.cumsum(lengths + len(_APART)) - len(_APART)  # where each text ends
+    first = last - lengths
+    counts = np.fromiter((len(one.spans) for one in segments), np.int64, len(segments))
+    spans = np.concatenate([np.empty((0, 2), np.int64), *(one.spans for one in segments)])
+    begins, stops = (spans + np.repeat(first, counts)[:, None]).T
+    spaced = codes_of(whole)[stops] == _SPACE
+    # white space before the first token of each text, and behind each token
+    following = np.append(begins, len(whole))
+    leading = np.minimum(following[np.searchsorted(begins, first)], last)
+    white = np.concatenate([first, stops + spaced])
+    over = np.concatenate([leading, np.minimum(following[1:], np.repeat(last, counts))])
+    odd = over > white
+    every = np.concatenate([begins, white[odd]])
+    order = np.argsort(every, kind="stable")
+    every, ends = every[order], np.concatenate([stops, over[odd]])[order]
+    none = np.zeros(len(every) - len(begins), np.bool_)
+    said = [_starts(one) for one in segments]
+    starts = np.where(np.concatenate([*said, none])[order], 1, -1)
+    spaces = np.concatenate([spaced, none])[order].tolist()
+    cuts = [*np.searchsorted(every, first).tolist(), len(every)]
+    starts[[a for a, b in pairwise(cuts) if a < b]] = 1  # for spaCy, be it white space
+    words = [whole[a:b] for a, b in zip(every.tolist(), ends.tolist(), strict=True)]
+    return [Words(words[a:b], spaces[a:b], starts[a:b]) for a, b in pairwise(cuts)]
+
+
+def _starts(segments: Segments) -> NDArray[np.bool_]:
+    return np.zeros(len(segments.spans), np.bool_) if segments.starts is None else segments.starts
 
 
 def locate_tokens(text: str, tokens: Iterable[str]) -> Spans | None:

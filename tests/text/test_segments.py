@@ -20,9 +20,10 @@ from seqpipe.text.segments import (
     locate_tokens,
     segments_of,
     segments_of_all,
-    words_of,
+    words_of_all,
 )
 
+VOCAB = spacy.blank("xx").vocab
 SPACED = st.text(alphabet="ab. \t\n\u3000\u00a0é中\u200b\U0001f600", max_size=30)
 
 
@@ -120,14 +121,19 @@ def test_many_texts_are_cut_as_each_by_itself(texts: list[str], seed: int, space
         assert starts(one) == starts(alone)
 
 
-@given(text=SPACED, seed=st.integers(0, 99))
-def test_words_and_spaces_make_a_doc_of_the_text(text: str, seed: int) -> None:
-    labels = np.random.default_rng(seed).integers(0, 3, len(text))
-    segments = segments_of(codes_of(text), labels, spaces=False)
-    made = words_of(text, segments.spans)
-    doc = Doc(spacy.blank("xx").vocab, words=made.words, spaces=made.spaces)
-    assert doc.text == text
-    assert [made.words[i] for i in made.kept] == cut(text, segments)
+@given(texts=st.lists(SPACED, max_size=5), seed=st.integers(0, 99), spaces=st.booleans())
+def test_words_and_spaces_make_docs_of_the_texts(texts: list[str], seed: int, spaces: bool) -> None:
+    chance = np.random.default_rng(seed)
+    labels = [chance.integers(0, 3, len(text)) for text in texts]
+    found = segments_of_all(texts, labels, spaces=spaces)
+    for text, segments, made in zip(texts, found, words_of_all(texts, found), strict=True):
+        doc = Doc(VOCAB, words=made.words, spaces=made.spaces)
+        assert doc.text == text
+        marks = made.starts.tolist()
+        solid = [token.i for token in doc if not token.is_space]
+        assert [doc[i].text for i in solid] == cut(text, segments)
+        assert [marks[i] == 1 for i in solid] == starts(segments)
+        assert all(marks[token.i] == (-1 if token.i else 1) for token in doc if token.is_space)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +141,7 @@ def test_words_and_spaces_make_a_doc_of_the_text(text: str, seed: int) -> None:
 )
 def test_white_space_is_cut_as_spacy_cuts_it(text: str) -> None:
     doc = spacy.blank("xx").make_doc(text)
-    made = words_of(text, found(text).spans)
+    (made,) = words_of_all([text], [found(text)])
     assert made.words == [token.text for token in doc]
     assert made.spaces == [bool(token.whitespace_) for token in doc]
 
