@@ -59,17 +59,26 @@ class Windows:
             end=end,
         )
 
+    def _cuts(self, length: int) -> list[Window]:
+        """None of a text that one window has whole."""
+        count = self.count(length)
+        return [self.at(i, length) for i in range(count)] if count > 1 else []
+
     def joined(self, rows: Sequence[Ids] | Rows, predict: Predict) -> list[Labels]:
         """What `predict` says of all windows of all rows, put together row by row."""
-        cuts = [[self.at(i, len(row)) for i in range(self.count(len(row)))] for row in rows]
-        parts = [row[w.first : w.last] for row, cut in zip(rows, cuts, strict=True) for w in cut]
+        cuts = [self._cuts(len(row)) for row in rows]
+        parts: list[Ids] = []
+        for row, cut in zip(rows, cuts, strict=True):
+            parts += [row[w.first : w.last] for w in cut] if cut else [row]
         said = iter(predict(parts))
-        return [_kept(cut, said) for cut in cuts]
+        return [
+            _kept(cut, said) if cut else next(said)[: len(row)]
+            for row, cut in zip(rows, cuts, strict=True)
+        ]
 
 
 def _kept(cut: Sequence[Window], said: Iterator[Labels]) -> Labels:
-    kept = [next(said)[w.begin - w.first : w.end - w.first] for w in cut]
-    return kept[0] if len(kept) == 1 else np.concatenate(kept)
+    return np.concatenate([next(said)[w.begin - w.first : w.end - w.first] for w in cut])
 
 
 @dataclass(frozen=True, slots=True)
