@@ -39,19 +39,19 @@ class Lookup:
         starts = np.append(0, stops)[:-1]
         names, which = np.unique(_hashed(orths, starts, stops), return_inverse=True)
         found = list(map(self._known.get, names.tolist()))
-        if None in found:
-            lacking = np.array([one is None for one in found])
-            some = np.zeros_like(stops, shape=len(names))
-            some[which] = np.arange(len(which))  # for each name a stretch that bears it
-            at = some[lacking]
-            texts = _texts(docs, ends, orths, starts[at], stops[at])
-            new = iter(self._learned(names[lacking].tolist(), texts))
-            found = [next(new) if one is None else one for one in found]
-        return _gathered(found, which, np.searchsorted(stops, ends, side="right"))
+        lacking = np.array([one is None for one in found], np.bool_)
+        some = np.zeros(len(names), np.int64)
+        some[which] = np.arange(len(which))  # for each name a stretch that bears it
+        at = some[lacking]
+        texts = _texts(docs, ends, orths, starts[at], stops[at])
+        new = iter(self._learned(names[lacking].tolist(), texts))
+        rows = [next(new) if one is None else one for one in found]
+        return _gathered(rows, which, np.searchsorted(stops, ends, side="right"))
 
     def _learned(self, names: Sequence[int], texts: Sequence[str]) -> List[bytes]:
-        rows = self.codec.encode_words([[t] for t in texts]) if self._apart else None
-        made = [ids.tobytes() for ids in rows or self.codec.encode(texts)]
+        codec = self.codec
+        rows = codec.encode_words([[t] for t in texts]) if self._apart else codec.encode(texts)
+        made = [ids.tobytes() for ids in rows]
         if len(self._known) + len(made) > _MOST:
             self._known.clear()
         kept = zip(names, texts, made, strict=True)
