@@ -110,7 +110,7 @@ RUNNING = [text_of(count=n % 7 + 1, seed=n) for n in range(32)]
 LETTERS = [source for source, _ in PAIRS[:32]]
 VERSES = [*POEMS] * 4
 PIPED: Mapping[str, tuple[Callable[[], Language], list[str], Cost]] = {
-    "sentiment": (make_nlp, REVIEWS, Cost(155, 670, 0, 500)),
+    "sentiment": (make_nlp, REVIEWS, Cost(105, 690, 0, 550)),
     "tokenizer": (make_words_nlp, RUNNING, Cost(550, 3100, 0, 420)),
     "translator": (
         partial(make_letters_nlp, pairs=PAIRS[:64], search={"beam": 3, "max_length": 12}),
