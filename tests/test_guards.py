@@ -111,7 +111,7 @@ LETTERS = [source for source, _ in PAIRS[:32]]
 VERSES = [*POEMS] * 4
 PIPED: Mapping[str, tuple[Callable[[], Language], list[str], Cost]] = {
     "sentiment": (make_nlp, REVIEWS, Cost(105, 690, 0, 550)),
-    "tokenizer": (make_words_nlp, RUNNING, Cost(550, 3100, 0, 420)),
+    "tokenizer": (make_words_nlp, RUNNING, Cost(510, 3100, 0, 490)),
     "translator": (
         partial(make_letters_nlp, pairs=PAIRS[:64], search={"beam": 3, "max_length": 12}),
         LETTERS,
