@@ -23,6 +23,8 @@ def main(given: Sequence[str] | None = None) -> int:
     # Before anything imports torch: nets this small gain little by a second thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if args.device == "cpu":  # of peers too
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     from benchmarks.bench import Bench, Options
     from benchmarks.figures import refreshed
     from benchmarks.index import BENCHES
@@ -31,6 +33,12 @@ def main(given: Sequence[str] | None = None) -> int:
     unknown = [name for name in args.names if name not in BENCHES]
     if unknown:
         raise SystemExit(f"{', '.join(unknown)}: there is no such bench, but {', '.join(BENCHES)}.")
+    able = [name for name, entry in BENCHES.items() if entry.gpu or args.device == "cpu"]
+    unable = [name for name in args.names if name not in able]
+    if unable:
+        raise SystemExit(
+            f"{', '.join(unable)}: measured on the CPU alone; --device is for {', '.join(able)}."
+        )
     options = Options(
         quick=args.quick,
         data=args.data,
@@ -40,9 +48,10 @@ def main(given: Sequence[str] | None = None) -> int:
         cache=args.cache.expanduser(),
         command=shlex.join(["python", "-m", "benchmarks", *_public(args)]),
         peers=not args.alone,
+        device=args.device,
     )
     failed = []
-    for name in () if args.page else args.names or BENCHES:
+    for name in () if args.page else args.names or able:
         bench = Bench(name, options)
         try:
             BENCHES[name].load()(bench)
@@ -76,6 +85,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--model", action="append", default=[], metavar="BENCH=FOLDER", help="a trained pipeline")
     add("--python", action="append", default=[], metavar="PEER=PATH", help="an interpreter")
     add("--alone", action="store_true", help="without peers that need an environment")
+    add("--device", default="cpu", metavar="cuda", help="a GPU besides: how near to its limit")
     add("--cache", type=Path, default=home, metavar="DIR", help=f"of peers and models ({home})")
     add("--output", type=Path, default=Path("build/bench"), metavar="DIR", help="of the page")
     add("--page", action="store_true", help="write the page anew, and measure nothing")
@@ -93,6 +103,7 @@ def _public(args: argparse.Namespace) -> list[str]:
     """The command as anybody could repeat it: what lies where on this machine is nobody's."""
     parts = [*args.names, *["--quick"] * args.quick, *["--alone"] * args.alone]
     parts += ["--data", args.data.name] if args.data else []
+    parts += ["--device", args.device] if args.device != "cpu" else []
     for option in ("set", "model"):
         for pair in getattr(args, option):
             name, _, value = pair.partition("=")

@@ -22,6 +22,7 @@ from benchmarks.peers.environments import HERE, NotInstalled, interpreter
 from benchmarks.results import Absent, Curve, Figure, Remark, Results, Run, shown, slug
 
 OURS = "seqpipe"
+RATIO = "seqpipe is this many times as fast"
 QUICK_PATIENCE = 10.0  # seconds
 BUNDLED = ("source", "target")  # the columns of bundled corpora that are no defaults
 
@@ -38,6 +39,7 @@ class Options:
     cache: Path
     command: str
     peers: bool = True
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -207,20 +209,21 @@ class Bench:
     def turns(self) -> int:
         return 3 if self.quick else 7
 
-    def compare(self, runs: Mapping[str, Callable[[], Any]], amount: float, unit: str) -> None:
+    def compare(
+        self, runs: Mapping[str, Callable[[], Any]], amount: float, unit: str, doing: str = ""
+    ) -> None:
         """Speeds in so many units a second, and how many times as fast as each peer we are."""
         times = in_turns(runs, self.turns)
+        after = f", {doing}" if doing else ""
         for who, seconds in times.items():
-            self.figure(who, f"{unit}/s", "speed", *(amount / each for each in seconds))
+            self.figure(who, f"{unit}/s{after}", "speed", *(amount / each for each in seconds))
         for who, seconds in times.items():
             if who != OURS:
                 ratios = [t / o for t, o in zip(seconds, times[OURS], strict=True)]
-                self.figure(
-                    who,
-                    "times as fast is seqpipe" + (f", {unit}" if " " in unit else ""),
-                    "times",
-                    *ratios,
-                )
+                self.ratio(who, *ratios, doing=doing)
+
+    def ratio(self, who: str, *values: float, doing: str = "") -> None:
+        self.figure(who, RATIO + (f", {doing}" if doing else ""), "times", *values)
 
 
 def _seconds(output: Path) -> float | None:

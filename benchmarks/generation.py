@@ -23,7 +23,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,16 +33,17 @@ import numpy as np
 import spacy
 import torch
 import torch.nn.functional as F
-from datasets import load_dataset
 from torch import Tensor, nn
 
 from benchmarks.peers import in_turns
 from seqpipe.cli.train import train
+from seqpipe.corpora.sources import open_split
 from seqpipe.text.codec import EOS
 
 STREAMS = 64
 ROWS, AT_A_TIME = 512, 128
 WRITTEN = 500  # characters of a stream
+WIDTH = 256  # of nets that are compared in speed
 
 
 @dataclass(frozen=True)
@@ -106,26 +107,30 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", default="short", help="of quality: short, long")
     parser.add_argument("--rates", default="0.03,0.1,0.3", help="of dynamic")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--width", type=int, default=256, help="of the layers compared in speed")
+    parser.add_argument("--width", type=int, default=WIDTH, help="of the layers compared in speed")
     parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--megabytes", type=float, default=50)
     parser.add_argument("--keep", type=Path, help="folder of models, kept")
     return parser.parse_args()
 
 
-def text_of(args: argparse.Namespace, part: str) -> str:
-    rows = load_dataset(str(args.data / "tiny_shakespeare"), split=part)
-    return "".join(rows["text"])
+def corpus(args: argparse.Namespace) -> str:
+    return str(args.data / "tiny_shakespeare")
+
+
+def text_of(path: str, part: str) -> str:
+    """Its rows, one behind the other."""
+    return "\n".join(open_split(path, split=part)["text"])
 
 
 def quality(args: argparse.Namespace) -> None:
-    text = text_of(args, "validation")
+    text = text_of(corpus(args), "validation")
     for name in args.runs.split(","):
         run = RUNS[name]
         folder = args.keep / f"seqpipe-tiny_shakespeare-{name}"
         trained = train(
             "generator",
-            str(args.data / "tiny_shakespeare"),
+            corpus(args),
             output=folder,
             overrides=run.settings,
             resume=True,
@@ -146,7 +151,7 @@ def quality(args: argparse.Namespace) -> None:
 
 
 def dynamic(args: argparse.Namespace) -> None:
-    text = text_of(args, "validation")[:40_000]
+    text = text_of(corpus(args), "validation")[:40_000]
     for name in args.runs.split(","):
         model = args.keep / f"seqpipe-tiny_shakespeare-{name}" / "model-best"
         stage: Any = spacy.load(model).get_pipe("generator")
@@ -160,11 +165,11 @@ class Fresh:
     """A stage that knows the characters of the corpus and has learned nothing, and a plain form of
     its net: an embedding, torch's own layers, an output."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        self.text = text_of(args, "train")
+    def __init__(self, text: str, *, width: int = WIDTH, layers: int = 1) -> None:
+        self.text = text
         self.nlp = nlp = spacy.blank("xx")
         nlp.max_length = len(self.text) + 1
-        sizes = {"embedding": args.width, "width": args.width, "layers": args.layers}
+        sizes = {"embedding": width, "width": width, "layers": layers}
         config = {"model": sizes, "generated": ""}
         self.stage: Any = nlp.add_pipe("seqpipe_generator", config=config)
         nlp.initialize(lambda: [spacy.training.Example(*[nlp.make_doc(self.text)] * 2)])
@@ -173,7 +178,7 @@ class Fresh:
             self.net.bias[EOS] = -1e9  # a stream that goes on
         self.embedding = self.net.pieces
         self.layers: Any = self.net.layers
-        self.output = nn.Linear(args.width, len(self.stage.codec))
+        self.output = nn.Linear(width, len(self.stage.codec))
         self.output.weight, self.output.bias = self.net.output.weight, self.net.bias
 
     def plain(self, ids: Tensor, states: list[Any]) -> tuple[Tensor, list[Any]]:
@@ -209,7 +214,21 @@ class Fresh:
         if written != WRITTEN * streams:
             raise SystemExit(f"{written} characters were written, not {WRITTEN * streams}.")
 
-    def score_plainly(self, rows: Tensor) -> float:
+    def rows(self, count: int) -> list[Any]:
+        """The text cut into so many that are equally long."""
+        (ids,) = self.stage.codec.encode([self.text])
+        each = len(ids) // count
+        return np.split(ids[: each * count], count)
+
+    def score(self, rows: Sequence[Any]) -> float:
+        return sum(float(one.nats.sum()) for one in self.stage.examine(rows))
+
+    @torch.inference_mode()
+    def score_plainly(self, rows: Sequence[Any]) -> float:
+        every = torch.from_numpy(np.stack(rows).astype(np.int64))
+        return sum(map(self._windows, every.split(AT_A_TIME)))
+
+    def _windows(self, rows: Tensor) -> float:
         states: list[Any] = [None] * len(self.layers)
         total, read = 0.0, self.net.begin(len(rows)).last[:, None]
         for some in rows.split(self.stage.window, dim=1):
@@ -230,8 +249,12 @@ class Fresh:
                 states @ weight
 
 
+def fresh_of(args: argparse.Namespace) -> Fresh:
+    return Fresh(text_of(corpus(args), "train"), width=args.width, layers=args.layers)
+
+
 def writing(args: argparse.Namespace) -> None:
-    fresh = Fresh(args)
+    fresh = fresh_of(args)
     for streams in (1, STREAMS):
         runs = {
             "seqpipe": partial(fresh.write, streams),
@@ -242,27 +265,23 @@ def writing(args: argparse.Namespace) -> None:
 
 
 def scoring(args: argparse.Namespace) -> None:
-    fresh = Fresh(args)
-    (ids,) = fresh.stage.codec.encode([fresh.text])
-    each = len(ids) // ROWS
-    rows = np.split(ids[: each * ROWS], ROWS)
+    fresh = fresh_of(args)
+    rows = fresh.rows(ROWS)
     found: dict[str, float] = {}
 
     def ours() -> None:
-        found["seqpipe"] = sum(float(r.nats.sum()) for r in fresh.stage.examine(rows))
+        found["seqpipe"] = fresh.score(rows)
 
-    @torch.inference_mode()
     def plainly() -> None:
-        every = torch.from_numpy(np.stack(rows).astype(np.int64))
-        found["plain form"] = sum(fresh.score_plainly(some) for some in every.split(AT_A_TIME))
+        found["plain form"] = fresh.score_plainly(rows)
 
-    report("scoring  ", {"seqpipe": ours, "plain form": plainly}, each * ROWS, args.repeats)
+    report("scoring  ", {"seqpipe": ours, "plain form": plainly}, sum(map(len, rows)), args.repeats)
     print(f"scoring   nats in all: {found}", flush=True)
 
 
 def memory(args: argparse.Namespace) -> None:
     """Documents through a pipeline, and a tenth as much through a stream."""
-    fresh = Fresh(args)
+    fresh = fresh_of(args)
     size = int(args.megabytes * 1e6)
     docs = fresh.nlp.pipe(pieces(fresh.text, size), batch_size=256)
     hold("documents", (len(doc.text) for doc in docs), size)

@@ -18,6 +18,7 @@ class Entry:
     title: str
     about: str
     where: str
+    gpu: bool = False  # whether it has something to say of one
 
     def load(self) -> Callable[[Bench], None]:
         module, _, name = self.where.partition(":")
@@ -81,6 +82,7 @@ BENCHES = {
         "The share of the speed of a large matrix product that each stage reaches within "
         "`nlp.pipe`; that speed is measured in the same turns.",
         "limits:limits",
+        gpu=True,
     ),
     "profile": Entry(
         "Where the time goes",

@@ -85,7 +85,7 @@ def _section(entry: Entry, results: Results) -> list[str]:
     ]
     if results.figures:
         parts += [*_table(results.figures), ""]
-    parts += [f"- {absent.who}: not measured, for {absent.why}." for absent in results.absent]
+    parts += [f"- {absent.who}: not measured: {absent.why}." for absent in results.absent]
     parts += [f"- {remark.text}" for remark in results.remarks]
     if results.absent or results.remarks:
         parts.append("")

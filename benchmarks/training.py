@@ -46,6 +46,7 @@ from seqpipe.text.rows import Rows
 
 SINGLE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 PARTS = ("speed", "together", "kills", "tune")
+VALIDATED = 50  # rows, after a single step: a net that has learned nothing writes without an end
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,11 @@ class Ours:
     """The steps that `seqpipe train` takes, with nothing around them."""
 
     def __init__(self, bench: Bench, stage: Stage) -> None:
-        settings = {"training.max_steps": 1, f"components.{stage.name}.device": bench.args.device}
+        settings = {
+            "training.max_steps": 1,
+            "corpora.dev.limit": VALIDATED,
+            f"components.{stage.name}.device": bench.args.device,
+        }
         output = bench.folder / f"speed-{stage.name}"
         columns = bench.columns(stage)
         trained = train(

@@ -33,7 +33,7 @@ from sacrebleu.metrics import BLEU
 from spacy.training import Example
 from thinc.api import Adam
 
-from benchmarks.peers import Peer, in_turns
+from benchmarks.peers import Peer, Seconds, in_turns
 from seqpipe import Codec
 from seqpipe.cli._trainee import whole_bucket
 from seqpipe.cli.train import train
@@ -172,7 +172,7 @@ class JoeyNMT:
         self._peer = Peer([args.joeynmt, script, doing, *options], told)
         self.name = self._peer.name
 
-    def __call__(self) -> float:
+    def __call__(self) -> Seconds:
         return self._peer()
 
     def found(self) -> list[str]:

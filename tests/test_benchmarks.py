@@ -98,7 +98,7 @@ def test_a_page_has_quality_and_speed_in_one_table(tmp_path: Path) -> None:
     page.written(tmp_path)
     text = (tmp_path / "benchmarks.md").read_text("utf-8")
     assert "| seqpipe | 0.500 | 25.0 (20.0 to 30.0) |\n| a peer | 0.500 | 10.0 |" in text
-    assert "another: not measured, for there is no network." in text
+    assert "another: not measured: there is no network." in text
     picture = ET.fromstring((tmp_path / "benchmarks" / "sentiment-size.svg").read_text("utf-8"))
     told = [one.text for one in picture.iter() if one.tag.endswith("desc")]
     assert told == ["seqpipe (exponent 1.00): 1: 10, 100: 1e+03"]
@@ -145,6 +145,12 @@ def test_a_peer_names_itself_and_answers(tmp_path: Path) -> None:
         assert (peer.name, peer(), peer.found()) == ("somebody", 0.25, ["b", "a"])
     finally:
         peer.close()
+
+
+def test_only_a_peer_tells_its_own_time() -> None:
+    times = peers.in_turns({"us": lambda: 1e9, "them": lambda: peers.Seconds(1e9)}, 2)
+    assert max(times["us"]) < 1e8
+    assert times["them"] == [1e9, 1e9]
 
 
 def test_the_clock_gives_every_second_to_one_part() -> None:

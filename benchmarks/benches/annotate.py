@@ -44,7 +44,7 @@ def annotate(bench: Bench) -> None:
         bench.figure(who, "start, s", "seconds", *starts)
         bench.figure(who, "MB at most", "MB", *peaks)
     pairs = zip(found[OURS], found[APPLY], strict=True)
-    bench.figure(APPLY, "times as fast is seqpipe", "times", *(a[0] / b[0] for a, b in pairs))
+    bench.ratio(APPLY, *(a[0] / b[0] for a, b in pairs))
     bench.remark(
         f"{count:,} documents of jsonl, to jsonl and, by spacy, to DocBin; the start is the time "
         f"of {count // WARM:,}, and taken off the speed."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,13 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.bench import OURS, Bench
-from benchmarks.generation import RUNS
+from benchmarks.generation import RUNS, STREAMS, WIDTH, WRITTEN, Fresh, text_of
 from benchmarks.plain_nets import Encoder, LanguageModel, Plain
-from seqpipe.corpora.sources import open_split
-from seqpipe.text.codec import EOS
 
-WRITTEN = 300  # characters of a stream
-SCORED = 40_000  # characters
+KNOWN = 200_000  # characters of the net that is compared in speed
+JUDGED = 256  # texts, as many characters in all
 WINDOW = 64
 PLAIN = "plain loop"
 SHORT = RUNS["short"].settings
@@ -30,7 +27,7 @@ QUICK = {**SHORT, "training.max_steps": 300, "training.eval_frequency": 300}
 def generation(bench: Bench) -> None:
     source = bench.source("tiny_shakespeare", "verse_en")
     trained = bench.trained("generator", source, settings=QUICK if bench.quick else SHORT)
-    train, dev = (_text(source.path, part) for part in ("train", "validation"))
+    train, dev = (text_of(source.path, part) for part in ("train", "validation"))
     stage: Any = spacy.load(trained.path).get_pipe("generator")
     stream = stage.stream(dev)
     stream.finish()
@@ -42,48 +39,29 @@ def generation(bench: Bench) -> None:
     bench.figure(PLAIN, "bits per character", "bits", plain.bits(dev))
     bench.figure(PLAIN, "training, s", "seconds", plain.seconds)
     bench.remark(
-        "Plain loop: an LSTM of 256 over characters in plain torch, with windows of 64 characters. "
-        "In the columns of speed seqpipe has a net of the same sizes over the same characters."
+        f"Plain loop: an LSTM of {WIDTH} over characters in plain torch, with windows of {WINDOW} "
+        "characters. In the columns of speed both have the same weights, drawn at random, over "
+        f"characters: {JUDGED} texts are judged side by side."
     )
-    _speeds(bench, plain, train)
+    _speeds(bench, Fresh(train[:KNOWN]))
 
 
-def _text(path: str, part: str) -> str:
-    rows: Sequence[str] = open_split(path, split=part)["text"]
-    return "\n".join(rows)
-
-
-def _speeds(bench: Bench, plain: Characters, text: str) -> None:
-    nlp = spacy.blank("xx")
-    nlp.max_length = len(text) + 1
-    nlp.add_pipe("seqpipe_generator", name="generator", config={"generated": ""})
-    nlp.initialize(lambda: [spacy.training.Example(*[nlp.make_doc(text[:200_000])] * 2)])
-    stage: Any = nlp.get_pipe("generator")
-    net, search = stage.shim.net, stage.search.changed(max_length=WRITTEN)
-    with torch.no_grad():
-        net.bias[EOS] = -1e9  # a stream that goes on
-    carry = net.begin(1)
-    (ids,) = stage.codec.encode([text[:SCORED]])
-
-    def write() -> None:
-        for _ in search.walk(net.teller(), carry):
-            pass
-
-    for what, amount, runs in (
-        ("characters written", WRITTEN, {OURS: write, PLAIN: plain.write}),
-        (
-            "characters judged",
-            SCORED,
-            {OURS: lambda: stage.examine([ids]), PLAIN: partial(plain.bits, text[:SCORED])},
-        ),
-    ):
-        bench.compare(runs, amount, what)
+def _speeds(bench: Bench, fresh: Fresh) -> None:
+    for what, streams in (("writing one text", 1), (f"writing {STREAMS}", STREAMS)):
+        runs = {
+            OURS: partial(fresh.write, streams),
+            PLAIN: partial(fresh.write_plainly, streams),
+        }
+        bench.compare(runs, WRITTEN * streams, "characters", what)
+    rows = fresh.rows(JUDGED)
+    runs = {OURS: partial(fresh.score, rows), PLAIN: partial(fresh.score_plainly, rows)}
+    bench.compare(runs, sum(map(len, rows)), "characters", "judging")
 
 
 class Characters:
     """The usual net over characters, and the usual loops around it."""
 
-    def __init__(self, text: str, width: int = 256) -> None:
+    def __init__(self, text: str, width: int = WIDTH) -> None:
         torch.manual_seed(0)
         self._ids = {character: i for i, character in enumerate(sorted({*text}), 3)}
         self.net = LanguageModel(
@@ -106,14 +84,6 @@ class Characters:
     def _step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         states, state = self.net.encoder.lstm(self.net.encoder.embedding(tokens), state)
         return self.net.output(states), state
-
-    @torch.inference_mode()
-    def write(self) -> None:
-        tokens, state = torch.full((1, 1), 5), None
-        for _ in range(WRITTEN):
-            scores, state = self._step(tokens, state)
-            tokens = torch.multinomial(torch.softmax(scores[:, -1] / 0.8, dim=-1), 1)
-            tokens.tolist()
 
     @torch.inference_mode()
     def bits(self, text: str) -> float:

@@ -89,7 +89,7 @@ def _in_a_process(count: int) -> tuple[float, float]:
 
 def lengths(bench: Bench) -> None:
     """One document after the other, each of so many characters."""
-    sizes = [10, 100, 1000, 10_000, 100_000]
+    sizes = [10, 100, 1000, 10_000, *[100_000] * (not bench.quick)]
     whole = " ".join(texts(10, 2200, spread=0.0))
     for stage in STAGES:
         nlp = fresh(stage, texts(FEW, 20), {"generated": ""} if stage == "generator" else {})
@@ -104,12 +104,12 @@ def lengths(bench: Bench) -> None:
 
 def batches(bench: Bench) -> None:
     """Documents that `nlp.pipe` hands over at once."""
-    sizes = [1, 4, 16, 64, 256, 1000]
-    some = texts(1000 if bench.quick else 4000, 20)
+    sizes = [1, 8, 64, 256] if bench.quick else [1, 4, 16, 64, 256, 1000]
+    some = texts(256 if bench.quick else 4000, 20)
     words = sum(len(text.split()) for text in some)
     for stage in STAGES:
         nlp = fresh(stage, some[:FEW], {"generated": ""} if stage == "generator" else {})
-        passed(nlp, some[:100])
+        passed(nlp, some[:64])
         points = [
             (size, words / _best(bench, lambda n=nlp, b=size: passed(n, some, batch_size=b)))
             for size in sizes

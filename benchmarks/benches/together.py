@@ -7,7 +7,7 @@ from typing import Any
 import spacy
 
 from benchmarks.bench import OURS, Bench
-from benchmarks.benches.tokenizer import folder_of, model_of
+from benchmarks.benches.tokenizer import english_model, stanza_of
 from benchmarks.scores import accuracy
 from seqpipe.corpora.labelled import labelled_rows
 
@@ -16,8 +16,8 @@ LEAST = 30_000  # words that one turn reads at least
 
 def together(bench: Bench) -> None:
     reviews = bench.source("sst2", "reviews_en", of="sentiment", text="sentence")
-    treebank = bench.source("ud_en_ewt", "sentences_en", of="tokenizer")
-    nlp = spacy.load(model_of(bench, treebank, {}, of="tokenizer").path)
+    treebank, tokenizer = english_model(bench)
+    nlp = spacy.load(tokenizer.path)
     sentiment = spacy.load(bench.trained("sentiment", reviews, of="sentiment").path)
     nlp.add_pipe("sentiment", source=sentiment)
     columns: Any = reviews.columns
@@ -38,10 +38,7 @@ def together(bench: Bench) -> None:
         "weights": sum(weight.numel() for weight in net.parameters()) - table,
     }
     runs: dict[str, Any] = {OURS: lambda: list(nlp.pipe(texts * times))}
-    steps = f"--steps={60 if bench.quick else 300}"
-    with bench.peer(
-        "stanza", "stanza", "stanza_sentiment_peer", told, steps, bench.keep, folder_of(treebank)
-    ) as stanza:
+    with stanza_of(bench, "stanza_sentiment_peer", treebank, tokenizer, told) as stanza:
         if stanza:
             runs["stanza"] = stanza
         bench.compare(runs, words * times, "words")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import spacy
 from spacy.tokens import Doc
 
 from benchmarks.bench import OURS, Bench, Source, Trained
+from benchmarks.peers import Peer
 from benchmarks.scores import span_f
-from benchmarks.tokenizer import SMALL
+from benchmarks.tokenizer import LEAN, SMALL
 from seqpipe.corpora.tokens import read_tokens
 
 LEAST = 100_000  # characters that one turn reads at least
@@ -51,15 +53,19 @@ def cut(docs: Iterable[Doc]) -> Cut:
     return tokens, sentences if all(sentences) else []
 
 
-def model_of(bench: Bench, source: Source, settings: dict[str, Any], *, of: str = "") -> Trained:
+def english_model(bench: Bench) -> tuple[Source, Trained]:
+    source = bench.source("ud_en_ewt", "sentences_en", of="tokenizer")
+    return source, _model(bench, source, LEAN, of="tokenizer")
+
+
+def _model(bench: Bench, source: Source, settings: Mapping[str, Any], *, of: str) -> Trained:
     """The whole training takes minutes; the quick form has a part of it."""
     quick = QUICK if bench.quick else {}
     return bench.trained("tokenizer", source, of=of, settings={**settings, **quick})
 
 
 def english(bench: Bench) -> None:
-    source = bench.source("ud_en_ewt", "sentences_en")
-    trained = model_of(bench, source, {})
+    source, trained = english_model(bench)
     texts = Texts(source)
     rules = spacy.blank("en")
     rules.add_pipe("sentencizer")
@@ -70,11 +76,7 @@ def english(bench: Bench) -> None:
         who: lambda: list(rules.pipe(texts.texts)),
     }
     _own(bench, trained)
-    told = {"texts": texts.texts}
-    steps = f"--seconds={bench.patience(trained.seconds or 60)}"
-    with bench.peer(
-        "stanza", "stanza", "stanza_peer", told, steps, bench.keep, folder_of(source)
-    ) as stanza:
+    with stanza_of(bench, "stanza_peer", source, trained, {"texts": texts.texts}) as stanza:
         if stanza:
             runs["stanza"] = stanza
         bench.compare(runs, texts.characters, "characters")
@@ -86,7 +88,7 @@ def english(bench: Bench) -> None:
 
 def chinese(bench: Bench) -> None:
     source = bench.source("ud_zh_gsd", "sentences_zh")
-    trained = model_of(bench, source, SMALL)
+    trained = _model(bench, source, SMALL, of=bench.name)
     texts = Texts(source)
     ours, single = spacy.load(trained.path), spacy.blank("zh")
     runs: dict[str, Any] = {
@@ -112,7 +114,15 @@ def _own(bench: Bench, trained: Trained) -> None:
     bench.figure(OURS, "MB on disk", "MB", sum(file.stat().st_size for file in files) / 1e6)
 
 
-def folder_of(source: Source) -> str:
+def stanza_of(
+    bench: Bench, script: str, source: Source, ours: Trained, told: Mapping[str, Any]
+) -> AbstractContextManager[Peer | None]:
+    """stanza, whose tokenizer learns from the same treebank as ours, for as long."""
+    seconds = f"--seconds={bench.patience(ours.seconds or 60.0)}"
+    return bench.peer("stanza", "stanza", script, told, seconds, bench.keep, _folder(source))
+
+
+def _folder(source: Source) -> str:
     """Where a peer finds the set, a bundled one too."""
     from seqpipe.corpora.sources import locate
 

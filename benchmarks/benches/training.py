@@ -55,4 +55,4 @@ def _compared(bench: Bench, ours: Ours, stage: Stage, steps: int) -> None:
     for who, each in speeds.items():
         bench.figure(stage.name, f"{who}, pieces/s", "speed", *each)
     ratios = [a / b for a, b in zip(speeds[OURS], speeds[PLAIN], strict=True)]
-    bench.figure(stage.name, "times as fast is seqpipe", "times", *ratios)
+    bench.ratio(stage.name, *ratios)

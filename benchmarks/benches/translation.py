@@ -79,11 +79,11 @@ def translation(bench: Bench) -> None:
                 found[OURS] = [doc._.translation for doc in docs]
 
             runs: dict[str, Any] = {OURS: ours, **({JOEY: joey} if joey else {})}
-            bench.compare(runs, len(pairs.texts), f"{what}, sentences")
+            bench.compare(runs, len(pairs.texts), "sentences", what)
             if joey:
                 found[JOEY] = [pairs.text(one) for one in joey.found()]
         for who, some in found.items():
-            bench.figure(who, f"{what}, BLEU", "BLEU", pairs.bleu(some))
+            bench.figure(who, f"BLEU, {what}", "BLEU", pairs.bleu(some))
 
 
 def _joey(bench: Bench, pairs: Pairs, what: str, trained: Trained, *, small: bool) -> Any:

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 
+class Seconds(float):
+    """A time that was taken where the work was done."""
+
+
 class Peer:
     """A script that names itself, and then answers every line with the seconds of a run.
 
@@ -28,11 +32,11 @@ class Peer:
         )
         self.name = self._answer()
 
-    def __call__(self) -> float:
+    def __call__(self) -> Seconds:
         assert self._process.stdin is not None
         self._process.stdin.write("again\n")
         self._process.stdin.flush()
-        return float(self._answer())
+        return Seconds(self._answer())
 
     def found(self) -> Any:
         """What its last run made of the texts."""
@@ -61,5 +65,5 @@ def in_turns(runs: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, l
             began = time.perf_counter()
             itself = run()  # a peer in another process tells its own time
             passed = time.perf_counter() - began
-            times[name].append(itself if isinstance(itself, float) else passed)
+            times[name].append(itself if isinstance(itself, Seconds) else passed)
     return times

@@ -33,7 +33,18 @@ def interpreter(peer: str, cache: Path, named: Mapping[str, str]) -> str:
         shutil.rmtree(home, ignore_errors=True)
         print(f"installing {peer} into {home}", file=sys.stderr, flush=True)
         _done([sys.executable, "-m", "venv", str(home)])
-        _done([str(python), "-m", "pip", "install", "--quiet", "--requirement", str(pins)])
+        _done(
+            [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-compile",
+                "--requirement",
+                str(pins),
+            ]
+        )
         (home / "whole").touch()  # an installation that was broken off has none
     return str(python)
 

@@ -51,13 +51,13 @@ def main() -> None:
     logging.getLogger("stanza").setLevel(logging.ERROR)
     parts = load_dataset(str(args.data))
     with tempfile.TemporaryDirectory(prefix="stanza-peer-") as folder:
-        home, steps = learned(parts, args, Path(folder))
+        home, after = learned(parts, args, Path(folder))
         nlp = pipeline(home)
     dev, _ = running(parts["validation"])
     told = json.loads(args.texts.read_text(encoding="utf-8")) if args.texts else {"texts": [dev]}
     texts = told["texts"]
     scores = score(nlp, dev, parts["validation"]) if args.score else ""
-    print(f"peer: stanza {stanza.__version__} after {steps} steps{scores}", flush=True)
+    print(f"peer: stanza {stanza.__version__} after {after}{scores}", flush=True)
     if "found" in told:
         Path(told["found"]).write_text(json.dumps(cut(nlp, texts)), encoding="utf-8")
     for _ in sys.stdin:
@@ -105,23 +105,25 @@ def running(rows: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
     return "".join(text), "".join(labels)
 
 
-def learned(parts: Mapping[str, Any], args: argparse.Namespace, folder: Path) -> tuple[Path, int]:
-    """Where the tokenizer lies, and the steps that it has learned for."""
+def learned(parts: Mapping[str, Any], args: argparse.Namespace, folder: Path) -> tuple[Path, str]:
+    """Where the tokenizer lies, and how long it has learned."""
     facts = f"{args.data} {args.steps} {args.seconds}"
     home = folder
     if args.keep:
         home = args.keep / f"stanza-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
-        if (home / "steps").exists():
-            return home, int((home / "steps").read_text())
+        if (home / "after").exists():
+            return home, (home / "after").read_text()
         home.mkdir(parents=True, exist_ok=True)
     steps = args.steps
     if args.seconds:
         began = time.perf_counter()
         trained(parts, home, TRIED)
         steps = max(TRIED, round(args.seconds / (time.perf_counter() - began) * TRIED))
+    began = time.perf_counter()
     trained(parts, home, steps)
-    (home / "steps").write_text(str(steps))
-    return home, steps
+    after = f"{steps:,} steps in {time.perf_counter() - began:.0f} s"
+    (home / "after").write_text(after)
+    return home, after
 
 
 def trained(parts: Mapping[str, Any], folder: Path, steps: int) -> None:

@@ -47,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="stanza-peer-") as name:
         folder = Path(name)
         (folder / "resources.json").write_text("{}")
-        home, steps = learned(load_dataset(str(args.data)), args, folder)
+        home, after = learned(load_dataset(str(args.data)), args, folder)
         size = classified(folder, told)
         nlp = stanza.Pipeline(
             lang="en",
@@ -63,7 +63,7 @@ def main() -> None:
             logging_level="ERROR",
         )
     print(
-        f"peer: stanza {stanza.__version__}, its tokenizer after {steps} steps and its CNN of "
+        f"peer: stanza {stanza.__version__}, its tokenizer after {after} and its CNN of "
         f"{size:,} random weights over vectors of {told['embedding']}, without the LSTM of its "
         "defaults",
         flush=True,
