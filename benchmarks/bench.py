@@ -23,7 +23,7 @@ from benchmarks.results import Absent, Curve, Figure, Remark, Results, Run, show
 
 OURS = "seqpipe"
 RATIO = "seqpipe is this many times as fast"
-QUICK_PATIENCE = 10.0  # seconds
+QUICK_PATIENCE = 20.0  # seconds
 BUNDLED = ("source", "target")  # the columns of bundled corpora that are no defaults
 
 
@@ -101,7 +101,8 @@ class Bench:
     # What it works on -----------------------------------------------------------------------
 
     def source(self, name: str, bundled: str, *, of: str = "", **columns: str) -> Source:
-        """A set that was named for this bench, or one of the folder, or one that seqpipe brings.
+        """A set that was named for this bench, or one of the folder, or one that seqpipe brings:
+        the last where no other has a name.
 
         A named one has its columns behind it: `imdb,text=review,label=stars`.
         """
@@ -109,7 +110,7 @@ class Bench:
         if of in options.sets:
             path, *pairs = options.sets[of].split(",")
             found = Source(path, dict(pair.split("=", 1) for pair in pairs))
-        elif options.data is not None and (options.data / name).exists():
+        elif name and options.data is not None and (options.data / name).exists():
             found = Source(str(options.data / name), columns)
         else:
             found = Source(f"bundled:{bundled}", {k: v for k, v in columns.items() if k in BUNDLED})
@@ -147,7 +148,7 @@ class Bench:
         return Trained(output / "model-best", _seconds(output))
 
     def patience(self, seconds: float) -> float:
-        """How long peers may learn, where we took so many seconds."""
+        """The seconds of a processor in which peers may learn, where we took so many."""
         return min(seconds, QUICK_PATIENCE) if self.quick else seconds
 
     @contextmanager

@@ -33,6 +33,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command sets these where nobody has, and for its whole process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
 def run_of(name: str) -> Any:
@@ -204,6 +205,29 @@ def test_a_command_that_anybody_can_repeat() -> None:
 def test_a_bench_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no such bench"):
         command.main(["nothing", "--output", str(tmp_path)])
+
+
+def test_a_gpu_is_for_the_benches_that_ask_for_one(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="sentiment: measured on the CPU alone.*for limits"):
+        command.main(["sentiment", "--device", "cuda", "--output", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("device", "why"), [("cpu", "it takes `--device cuda`"), ("cuda", "torch sees none")]
+)
+def test_where_no_gpu_is_it_is_said_so(
+    device: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = benchmarks("benches.limits")
+    measured: list[str] = []
+    monkeypatch.setattr(limits, "_measured", lambda bench, where: measured.append(where))
+    monkeypatch.setattr(limits, "copy_limit", lambda: 1e9)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    desk = bench.Bench("limits", options(tmp_path, device=device))
+    limits.limits(desk)
+    assert measured == ["cpu"]
+    assert [one.who for one in desk.done().absent] == ["GPU"]
+    assert why in desk.done().absent[0].why
 
 
 def test_a_bench_that_fails_costs_only_itself(

@@ -14,10 +14,13 @@ from benchmarks.bench import OURS, Bench, Source, Trained
 from benchmarks.peers import Peer
 from benchmarks.scores import span_f
 from benchmarks.tokenizer import LEAN, SMALL
+from seqpipe.cli.demo import KINDS
 from seqpipe.corpora.tokens import read_tokens
 
 LEAST = 100_000  # characters that one turn reads at least
-QUICK = {"training.max_steps": 1500, "training.eval_frequency": 500}
+# The short training of the demo.
+(DEMO,) = (kind.settings for kind in KINDS if kind.stage == "tokenizer")
+QUICK = {**DEMO, "training.eval_frequency": DEMO["training.max_steps"]}
 CHARACTERS = "spaCy, a character each"
 
 Cut = tuple[list[list[str]], list[list[str]]]  # the tokens of each text, and its sentences

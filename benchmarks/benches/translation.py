@@ -50,8 +50,8 @@ class Pairs:
     def text(self, pieces: str) -> str:
         return self._codec.decode([self._ids.get(piece, UNK) for piece in pieces.split(" ")])
 
-    def bleu(self, found: list[str]) -> float:
-        return float(BLEU(lowercase=True).corpus_score(found, [self.gold]).score)
+    def score(self, found: list[str]) -> Any:
+        return BLEU(lowercase=True).corpus_score(found, [self.gold])
 
 
 def translation(bench: Bench) -> None:
@@ -83,7 +83,9 @@ def translation(bench: Bench) -> None:
             if joey:
                 found[JOEY] = [pairs.text(one) for one in joey.found()]
         for who, some in found.items():
-            bench.figure(who, f"BLEU, {what}", "BLEU", pairs.bleu(some))
+            score = pairs.score(some)
+            bench.figure(who, f"BLEU, {what}", "BLEU", score.score)
+            bench.figure(who, f"length to the reference, {what}", "times", score.ratio)
 
 
 def _joey(bench: Bench, pairs: Pairs, what: str, trained: Trained, *, small: bool) -> Any:

@@ -64,7 +64,7 @@ def main() -> None:
         run = passes(net, told, args)
     else:
         seconds = learned(net, told, args)
-        name += f", after {args.steps} steps in {seconds / 60:.1f} minutes"
+        name += f", after {args.steps} steps in {seconds:.0f} s"
         run = partial(translate, net, told, args)
     print("peer:", name, flush=True)
     for _ in sys.stdin:
@@ -151,18 +151,18 @@ def learned(net: Model, told: Told, args: argparse.Namespace) -> float:
         with safe_open(file, "pt") as weights:
             args.steps = int(weights.metadata().get("steps", args.steps))
             return float(weights.metadata()["seconds"])
-    began = time.perf_counter()
+    began = time.process_time()
     step = stepper(net, args)
     if args.seconds:
         args.steps = sys.maxsize
     for number, batch in enumerate(islice(endless(net, told, args), args.steps), 1):
         loss = step(batch)
-        if args.seconds and time.perf_counter() - began > args.seconds:
+        if args.seconds and time.process_time() - began > args.seconds:
             args.steps = number
             break
         if number % SHOWN == 0:
             print(f"step {number}: {loss:.3f} a token", file=sys.stderr, flush=True)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_suffix(".part")
