@@ -208,7 +208,7 @@ def test_a_bench_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path
 
 
 def test_a_gpu_is_for_the_benches_that_ask_for_one(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="sentiment: measured on the CPU alone.*for limits"):
+    with pytest.raises(SystemExit, match=r"sentiment: measured on the CPU alone.*for limits"):
         command.main(["sentiment", "--device", "cuda", "--output", str(tmp_path)])
 
 
