@@ -12,6 +12,7 @@ from benchmarks.results import Curve, Figure, Results, read_results, slug
 
 PAGE = "benchmarks.md"
 FOLDER = "benchmarks"
+QUALITY = ("share", "BLEU", "bits")
 
 _HEAD = """# Benchmarks
 
@@ -32,9 +33,10 @@ Peers are installed from the package index at pinned versions, each into an envi
 of one that cannot be installed it is said why. All take the same texts, on the same machine, in one
 thread, from text to annotation: once to warm up, then in turns, so that what slows the machine down
 slows all of them down. A figure is the median of its turns, with the lowest and the highest in
-brackets; a ratio is the median of the ratios of each turn, and above 1 where seqpipe is the faster.
+brackets. `seqpipe to this` is the ratio of seqpipe's speed to that of the row, the median of the
+ratios of each turn: above 1, seqpipe is the faster.
 
-All are trained by their own documented means for as long as seqpipe was (in the quick form for 20
+All are trained by their own documented means for as long as seqpipe was (in the quick form for 15
 seconds at most), classifiers for an epoch at least, with the seed 0 or the one that they bring
 (JoeyNMT 42, stanza 1234). Where weights are random it is said, and only the speed is told. A load
 of much more than 1 says that others were at work on the machine: then ratios say more than speeds.
@@ -100,9 +102,10 @@ def _section(entry: Entry, results: Results) -> list[str]:
 
 
 def _table(figures: Sequence[Figure]) -> list[str]:
-    """A row for each who was measured, a column for each what."""
+    """A row for each who was measured, a column for each what: how well before how fast."""
     rows = sorted(dict.fromkeys(figure.who for figure in figures), key=lambda who: who != OURS)
-    columns = list(dict.fromkeys(figure.what for figure in figures))
+    units = {figure.what: figure.unit for figure in figures}
+    columns = sorted(units, key=lambda what: units[what] not in QUALITY)
     cells = {(f.who, f.what): f"{f.shown()}{f.spread()}" for f in figures}
     return [
         f"| | {' | '.join(columns)} |",

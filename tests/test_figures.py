@@ -26,6 +26,14 @@ def test_readme_has_figures_of_the_page(name: str) -> None:
     assert text.count("<!-- figure: ") == len(figures.MARK.findall(text)) > 0
 
 
+@pytest.mark.parametrize(("name", "title"), [("README.md", "Figures"), ("README.zh.md", "数字")])
+def test_no_row_of_readme_has_figures_of_its_own(name: str, title: str) -> None:
+    section = (ROOT / name).read_text("utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
+    _, _, *rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert rows
+    assert all("<!-- figure: " in row.split("|")[2] for row in rows)
+
+
 def test_the_page_is_made_of_the_results() -> None:
     found = {
         path.stem: results.read_results(path) for path in (DOCS / "benchmarks").glob("*.jsonl")

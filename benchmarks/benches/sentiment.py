@@ -22,9 +22,10 @@ from seqpipe.corpora.labelled import labelled_rows
 
 SEEDS = 5
 LEAST = 30_000  # words, or four times as many characters, that one turn reads at least
-QUICK_LEAST = 10_000
+QUICK_LEAST = 5000
 # Reviews of hotels are long, and an epoch of all of them takes some peers minutes.
-QUICK_ROWS = {"train": 1500, "validation": 300}
+QUICK_ROWS = {"train": 1500, "validation": 200}
+QUICK_EPOCHS = 5
 TUTORIAL = {"embedding": 100, "width": 64, "batch": 32}
 
 Rows = Sequence[tuple[str, str]]
@@ -78,6 +79,7 @@ def _task(source: Source, unit: str, lang: str, limits: Mapping[str, int]) -> Ta
 
     corpora = {"train": "train", "validation": "dev"}
     settings = {f"corpora.{corpora[split]}.limit": count for split, count in limits.items()}
+    settings |= {"training.max_epochs": QUICK_EPOCHS} if limits else {}
     return Task(source, rows("train"), rows("validation"), unit, lang, settings)
 
 

@@ -78,6 +78,8 @@ def english(bench: Bench) -> None:
         OURS: lambda: list(ours.pipe(texts.texts)),
         who: lambda: list(rules.pipe(texts.texts)),
     }
+    for name, nlp in ((OURS, ours), (who, rules)):
+        texts.scored(bench, name, cut(nlp.pipe(texts.once)))
     _own(bench, trained)
     with stanza_of(bench, "stanza_peer", source, trained, {"texts": texts.texts}) as stanza:
         if stanza:
@@ -85,8 +87,6 @@ def english(bench: Bench) -> None:
         bench.compare(runs, texts.characters, "characters")
         if stanza:
             texts.scored(bench, "stanza", stanza.found())
-    for name, nlp in ((OURS, ours), (who, rules)):
-        texts.scored(bench, name, cut(nlp.pipe(texts.once)))
 
 
 def chinese(bench: Bench) -> None:
@@ -98,6 +98,8 @@ def chinese(bench: Bench) -> None:
         OURS: lambda: list(ours.pipe(texts.texts)),
         CHARACTERS: lambda: list(single.pipe(texts.texts)),
     }
+    for name, nlp in ((OURS, ours), (CHARACTERS, single)):
+        texts.scored(bench, name, cut(nlp.pipe(texts.once)))
     _own(bench, trained)
     with bench.peer("jieba", "jieba", "jieba_peer", {"texts": texts.texts}) as jieba:
         if jieba:
@@ -106,8 +108,6 @@ def chinese(bench: Bench) -> None:
         if jieba:
             texts.scored(bench, "jieba", jieba.found())
             bench.remark("jieba was not trained on the set: it has a dictionary of its own.")
-    for name, nlp in ((OURS, ours), (CHARACTERS, single)):
-        texts.scored(bench, name, cut(nlp.pipe(texts.once)))
 
 
 def _own(bench: Bench, trained: Trained) -> None:
