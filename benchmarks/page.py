@@ -46,6 +46,7 @@ of much more than 1 says that others were at work on the machine: then ratios sa
 def written(folder: Path) -> None:
     """The page and its plots, of all results that lie in the folder."""
     home = folder / FOLDER
+    home.mkdir(parents=True, exist_ok=True)
     found = {path.stem: read_results(path) for path in home.glob("*.jsonl")}
     for old in home.glob("*.svg"):
         old.unlink()

@@ -250,6 +250,11 @@ def test_a_bench_that_fails_costs_only_itself(
     assert "-->20.0<!--" in (tmp_path / "README.md").read_text("utf-8")
 
 
+def test_where_nothing_was_measured_there_is_a_page_all_the_same(tmp_path: Path) -> None:
+    assert command.main(["--page", "--output", str(tmp_path / "docs")]) == 0
+    assert (tmp_path / "docs" / "benchmarks.md").read_text("utf-8").startswith("# Benchmarks")
+
+
 def test_one_pair_names_a_set_and_its_columns(tmp_path: Path) -> None:
     desk = bench.Bench("sentiment", options(tmp_path, sets={"sentiment": "imdb,text=review"}))
     found = desk.source("sst2", "reviews_en", text="sentence")

@@ -13,13 +13,14 @@ from spacy.tokens import Doc
 from benchmarks.bench import OURS, Bench, Source, Trained
 from benchmarks.peers import Peer
 from benchmarks.scores import span_f
-from benchmarks.tokenizer import LEAN, SMALL
+from benchmarks.tokenizer import TASKS
 from seqpipe.cli.demo import KINDS
 from seqpipe.corpora.tokens import read_tokens
 
 LEAST = 100_000  # characters that one turn reads at least
 # The short training of the demo.
 (DEMO,) = (kind.settings for kind in KINDS if kind.stage == "tokenizer")
+SETTINGS = {task.name: task.settings for task in TASKS}
 QUICK = {**DEMO, "training.eval_frequency": DEMO["training.max_steps"]}
 CHARACTERS = "spaCy, a character each"
 
@@ -58,7 +59,7 @@ def cut(docs: Iterable[Doc]) -> Cut:
 
 def english_model(bench: Bench) -> tuple[Source, Trained]:
     source = bench.source("ud_en_ewt", "sentences_en", of="tokenizer")
-    return source, _model(bench, source, LEAN, of="tokenizer")
+    return source, _model(bench, source, SETTINGS["ud_en_ewt"], of="tokenizer")
 
 
 def _model(bench: Bench, source: Source, settings: Mapping[str, Any], *, of: str) -> Trained:
@@ -91,7 +92,7 @@ def english(bench: Bench) -> None:
 
 def chinese(bench: Bench) -> None:
     source = bench.source("ud_zh_gsd", "sentences_zh")
-    trained = _model(bench, source, SMALL, of=bench.name)
+    trained = _model(bench, source, SETTINGS["ud_zh_gsd"], of=bench.name)
     texts = Texts(source)
     ours, single = spacy.load(trained.path), spacy.blank("zh")
     runs: dict[str, Any] = {
