@@ -23,7 +23,7 @@ from benchmarks.results import Absent, Curve, Figure, Remark, Results, Run, show
 
 OURS = "seqpipe"
 RATIO = "seqpipe to this"
-QUICK_PATIENCE = 15.0  # seconds
+QUICK_PATIENCE = 10.0  # seconds
 BUNDLED = ("source", "target")  # the columns of bundled corpora that are no defaults
 
 
@@ -147,9 +147,9 @@ class Bench:
         )
         return Trained(output / "model-best", _seconds(output))
 
-    def patience(self, seconds: float) -> float:
+    def patience(self, seconds: float, most: float = QUICK_PATIENCE) -> float:
         """The seconds of a processor in which peers may learn, where we took so many."""
-        return min(seconds, QUICK_PATIENCE) if self.quick else seconds
+        return min(seconds, most) if self.quick else seconds
 
     @contextmanager
     def peer(

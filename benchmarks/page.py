@@ -36,10 +36,11 @@ slows all of them down. A figure is the median of its turns, with the lowest and
 brackets. `seqpipe to this` is the ratio of seqpipe's speed to that of the row, the median of the
 ratios of each turn: above 1, seqpipe is the faster.
 
-All are trained by their own documented means for as long as seqpipe was (in the quick form for 15
-seconds at most), classifiers for an epoch at least, with the seed 0 or the one that they bring
-(JoeyNMT 42, stanza 1234). Where weights are random it is said, and only the speed is told. A load
-of much more than 1 says that others were at work on the machine: then ratios say more than speeds.
+All are trained by their own documented means for as long as seqpipe was (in the quick form for 10
+seconds at most, JoeyNMT 20), classifiers for an epoch at least, with the seed 0 or the one that
+they bring (JoeyNMT 42, stanza 1234). Where weights are random it is said, and only the speed is
+told. A load of much more than 1 says that others were at work on the machine: then ratios say more
+than speeds.
 """
 
 

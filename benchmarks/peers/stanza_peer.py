@@ -33,7 +33,7 @@ from stanza.models import tokenizer
 from stanza.utils.avg_sent_len import avg_sent_len
 from stanza.utils.training.run_tokenizer import default_feat_funcs
 
-TRIED = 60  # steps, to find out how long one takes
+TRIED = 40  # steps, to find out how long one takes
 EVERY = 200  # stanza's own steps between two looks at the dev part
 Spans = set[tuple[int, int]]
 
