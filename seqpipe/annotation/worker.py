@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import threading
@@ -109,6 +110,7 @@ def main() -> None:
 
 def _serve(frames: Iterator[Frame], answers: IO[bytes]) -> None:
     worker = Worker(Recipe(**next(frames).facts))
+    gc.freeze()  # all this lives as long as the process: not to be walked through again and again
     send(answers, Frame("ready", {}))
     for frame in frames:
         if frame.said == "do":
