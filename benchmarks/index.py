@@ -92,7 +92,7 @@ BENCHES = {
     "scale": Entry(
         "How cost grows",
         "Nets that have learned nothing, with the sizes of the defaults, over texts that were "
-        "drawn; an exponent of 1 is linear growth.",
+        "drawn; n^1 is linear growth.",
         "scale:scale",
     ),
 }

@@ -15,7 +15,7 @@ INK, LINE, PAPER = "#3d444d", "#d0d7de", "#ffffff"
 
 
 def plot(title: str, curves: Sequence[Curve]) -> str:
-    """One picture of all the curves, with the fitted exponent of each in its legend."""
+    """One picture of all the curves, with the fitted growth of each in its legend."""
     spans = [_span([point[axis] for curve in curves for point in curve.points]) for axis in (0, 1)]
     middle, centre = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
     told = "; ".join(f"{_legend(curve)}: {_points(curve)}" for curve in curves)
@@ -44,7 +44,7 @@ def plot(title: str, curves: Sequence[Curve]) -> str:
 
 
 def _legend(curve: Curve) -> str:
-    return curve.who if curve.exponent is None else f"{curve.who} (exponent {curve.exponent:.2f})"
+    return curve.who if curve.exponent is None else f"{curve.who}, n^{curve.exponent:.2f}"
 
 
 def _points(curve: Curve) -> str:

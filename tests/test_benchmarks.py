@@ -102,7 +102,7 @@ def test_a_page_has_quality_and_speed_in_one_table(tmp_path: Path) -> None:
     assert "another: not measured: there is no network." in text
     picture = ET.fromstring((tmp_path / "benchmarks" / "sentiment-size.svg").read_text("utf-8"))
     told = [one.text for one in picture.iter() if one.tag.endswith("desc")]
-    assert told == ["seqpipe (exponent 1.00): 1: 10, 100: 1e+03"]
+    assert told == ["seqpipe, n^1.00: 1: 10, 100: 1e+03"]
 
 
 def test_all_points_of_a_plot_lie_within_it() -> None:
