@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
 import statistics
 import tempfile
 import time
@@ -35,6 +34,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.machine import most_held
 from benchmarks.peers import in_turns
 from seqpipe.cli.train import train
 from seqpipe.corpora.sources import open_split
@@ -298,7 +298,7 @@ def hold(doing: str, lengths: Iterator[int], size: int) -> None:
     for length in lengths:
         read += length
         if ahead and read >= ahead[0]:
-            held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            held = most_held()
             told.append(f"{held:,.0f} MB after {ahead.pop(0) / 1e6:g} MB")
     seconds = time.perf_counter() - start
     speed = f"{read / seconds:,.0f} characters/s"

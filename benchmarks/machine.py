@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -14,6 +15,16 @@ _LIBRARIES = ("torch", "spacy", "thinc", "tokenizers", "numpy", "datasets")
 _SIDE, _SIDE_ON_GPU = 1024, 8192  # of the square matrices that are multiplied
 _COPIED = 1 << 26  # bytes: far more than caches hold
 _TRIES = 12
+
+
+def most_held() -> float:
+    """The most memory that this process has held, in MB. What `getrusage` tells is, in a process
+    that another has started, at least what that one held."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def machine() -> dict[str, str]:

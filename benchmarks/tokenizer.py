@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import statistics
 import tempfile
@@ -29,6 +28,7 @@ from typing import Any
 import spacy
 import torch
 
+from benchmarks.machine import most_held
 from benchmarks.peers import Peer, in_turns
 from seqpipe.cli.train import train
 from seqpipe.components.tokenizer import score_tokens
@@ -171,7 +171,7 @@ def stream(data: Path, model: Path) -> None:
         for _ in stage.stream(repeat(text, millions * 1_000_000 // len(text))):
             tokens += 1
         passed = time.perf_counter() - began
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = most_held()
         print(
             f"stream    {millions} million characters, {tokens:,} tokens: "
             f"{millions * 1e6 / passed:,.0f} characters/s, at most {peak:,.0f} MB in use",
