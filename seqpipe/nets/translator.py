@@ -108,16 +108,15 @@ class Translator(nn.Module):
         ready = self._ready_to_write()
         carried = ready.stepper.begin(self.read(ids, lengths))
         if shortlist is None:
-            return Writing(carried, None, ready.weight, self.bias)
+            return Writing(ready.stepper, carried, None, ready.weight, self.bias)
         pieces = torch.as_tensor(shortlist, device=ids.device)
         weight = ready.weight.index_select(1, pieces)
-        return Writing(carried, pieces, weight, self.bias[pieces])
+        return Writing(ready.stepper, carried, pieces, weight, self.bias[pieces])
 
     def step(self, tokens: Tensor, writing: Writing) -> tuple[Tensor, Tensor, Writing]:
         """From one piece a row (R,) to scores before softmax (R, V), the attention (R, S) and what
         to go on with."""
-        stepper = self._ready_to_write().stepper
-        vectors, attention, carried = stepper.step(tokens, writing.carried)
+        vectors, attention, carried = writing.stepper.step(tokens, writing.carried)
         scores = torch.addmm(writing.bias, vectors, writing.weight)
         return scores, attention, replace(writing, carried=carried)
 
@@ -147,6 +146,7 @@ class _Ready:
 class Writing:
     """What goes from step to step."""
 
+    stepper: Stepper
     carried: Carried
     pieces: Tensor | None  # (V',) those that the columns of the scores stand for; None: all
     weight: Tensor  # (D, V') of the output
