@@ -62,10 +62,15 @@ def test_what_is_refused(seqpipe: Command, pipeline: Path) -> None:
 def test_in_a_process_of_its_own(pipeline: Path) -> None:
     command = [sys.executable, "-m", "seqpipe", "serve", str(pipeline), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        (url,) = re.findall(r"http://127.0.0.1:\d+/", server.stdout.readline())
-        body = json.dumps({"text": "a good room"}).encode()
-        with urlopen(Request(f"{url}looks", body, {"Content-Type": "application/json"})) as answer:
-            assert "good" in json.load(answer)["looks"][0]["markup"]
-        server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0
+        try:
+            assert server.stdout is not None
+            (url,) = re.findall(r"http://127.0.0.1:\d+/", server.stdout.readline())
+            body = json.dumps({"text": "a good room"}).encode()
+            with urlopen(
+                Request(f"{url}looks", body, {"Content-Type": "application/json"})
+            ) as answer:
+                assert "good" in json.load(answer)["looks"][0]["markup"]
+            server.send_signal(signal.SIGINT)
+            assert server.wait(30) == 0
+        finally:
+            server.kill()  # it may not hear a signal that its parent ignores
