@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqpipe.nets.encoder import length_mask
+
 
 class Convolution(nn.Module):
     """What each piece is among its neighbours, added to what it is (He et al. 2016)."""
@@ -47,7 +49,7 @@ class LookedUpConvolution:
         """From places (B, S) in each table to (B, S, D + 1); what is beyond a row is nothing."""
         own = torch.stack([p + n for p, n in zip(places, self._firsts, strict=True)], dim=2)
         rows, steps, _ = own.shape
-        own = own.masked_fill((torch.arange(steps) >= lengths[:, None])[..., None], self._nothing)
+        own = own.masked_fill(~length_mask(lengths, steps)[..., None], self._nothing)
         wide = F.pad(own, (0, 0, self._reach, self._reach), value=self._nothing)
         near = wide.unfold(1, len(self._neighbours), 1) + self._neighbours  # (B, S, T, K)
         around = F.embedding_bag(near.flatten(2).flatten(0, 1), self._near, mode="sum")

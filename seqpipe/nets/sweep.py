@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqpipe.nets.cells import Recurrent
-from seqpipe.nets.encoder import Encoder
+from seqpipe.nets.encoder import Encoder, length_mask
 from seqpipe.nets.folded import Derived, Folded
 
 FEWEST_ROWS = 24  # below it torch's own kernel is faster than a loop in Python
@@ -143,7 +143,7 @@ class _Packing:
         rank[rows] = torch.arange(size, device=rows.device)
         before = (counts.cumsum(0) - counts) * self.ways
         step = torch.arange(steps, device=rows.device).expand(size, -1)  # (B, S)
-        live = step < lengths[:, None]
+        live = length_mask(lengths, steps)
         places = []
         for way in range(self.ways):
             at = step if way == 0 else (lengths[:, None] - 1 - step).clamp_(min=0)

@@ -48,7 +48,7 @@ def collate(encoded: Sequence[NDArray[np.int32]] | Rows, rows: NDArray[Any]) -> 
     """Padded to the longest row, and to one column at least: recurrent layers take no fewer."""
     picked = [encoded[i] for i in rows.tolist()]
     lengths = np.fromiter(map(len, picked), np.int64, len(picked))
-    return Batch(_padded(picked, PAD), lengths, rows.astype(np.int64))
+    return Batch(_padded(picked, lengths, PAD), lengths, rows.astype(np.int64))
 
 
 def collate_answers(answers: Sequence[NDArray[Any]] | Rows, rows: NDArray[Any]) -> NDArray[Any]:
@@ -56,11 +56,13 @@ def collate_answers(answers: Sequence[NDArray[Any]] | Rows, rows: NDArray[Any]) 
     picked = [answers[i] for i in rows.tolist()]
     if picked[0].dtype.kind == "f":
         return np.stack(picked)
-    return _padded(picked, -1)
-
-
-def _padded(picked: Sequence[NDArray[Any]], fill: int) -> NDArray[np.int64]:
     lengths = np.fromiter(map(len, picked), np.int64, len(picked))
+    return _padded(picked, lengths, -1)
+
+
+def _padded(
+    picked: Sequence[NDArray[Any]], lengths: NDArray[np.int64], fill: int
+) -> NDArray[np.int64]:
     padded = np.full((len(picked), int(lengths.max(initial=0)) or 1), fill, np.int64)
     if len(picked):
         padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(picked)
