@@ -321,7 +321,7 @@ def _explanation(source: Source, split: str, error: Exception) -> DataError:
     from datasets.exceptions import DatasetNotFoundError
 
     said = str(error)
-    if isinstance(error, StopIteration) or "corresponds to no data" in said:
+    if of_nothing(error):
         return DataEmpty(source.data)
     if isinstance(error, DatasetNotFoundError):
         return SourceMissing(source.data, near=_alike(source.data))
@@ -332,6 +332,15 @@ def _explanation(source: Source, split: str, error: Exception) -> DataError:
     if not source.local and isinstance(error, OSError):
         return SourceUnreachable(source.data, _first_line(error), near=_alike(source.data))
     return SourceUnreadable(source.data, _first_line(error.__cause__ or error))
+
+
+def of_nothing(error: Exception) -> bool:
+    """Whether `datasets` failed because there was nothing to read, which has many forms in it."""
+    from datasets.exceptions import DatasetGenerationError
+
+    found = error.__cause__ if isinstance(error, DatasetGenerationError) else error
+    empty = ("SchemaInferenceError", "EmptyDataError", "StopIteration")
+    return type(found).__name__ in empty or "corresponds to no data" in str(found)
 
 
 def _subsets(source: Source) -> list[str]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.corpora.sources import column_names
-from seqpipe.errors import ColumnMissing, SourceUnreadable
+from seqpipe.corpora.sources import column_names, of_nothing
+from seqpipe.errors import ColumnMissing, DataEmpty, SourceUnreadable
 from seqpipe.text.portions import Place, Portion
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Walk:
     def __init__(self, table: Table, *, data: str, needed: Sequence[str], limit: int = 0) -> None:
         with _readable(data):
             self.columns = column_names(table)
+        if not self.columns:
+            raise DataEmpty(data)
         for column in needed:
             if column not in self.columns:
                 raise ColumnMissing(data, column, self.columns)
@@ -174,4 +176,6 @@ def _readable(data: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
+        if of_nothing(error):
+            raise DataEmpty(data) from error
         raise SourceUnreadable(data, str(error).splitlines()[0]) from error

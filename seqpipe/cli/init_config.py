@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqpipe.cli.train import STAGES
-from seqpipe.errors import ColumnMissing, ConfigUnfit, UsageError, listed, nearest, reason_of
+from seqpipe.errors import ColumnMissing, ConfigUnfit, DataEmpty, UsageError, listed, nearest, reason_of
 
 if TYPE_CHECKING:
     from confection import Config
@@ -148,9 +148,10 @@ def _look_at(train: str, corpus: Mapping[str, Any]) -> None:
     """Finds out now, from the first row, what training would find out later."""
     from seqpipe.cli._config import READ
     from seqpipe.corpora.pairs import open_pairs
-    from seqpipe.corpora.sources import column_names, locate, open_split
+    from seqpipe.corpora.sources import column_names, explained, locate, open_split
 
-    if locate(train).docs:
+    source = locate(train)
+    if source.docs:
         return
     if corpus["@readers"] == "seqpipe.Pairs.v1":  # its names may be keys of dicts in one column
         open_pairs(
@@ -161,7 +162,10 @@ def _look_at(train: str, corpus: Mapping[str, Any]) -> None:
             streaming=True,
         )
         return
-    columns = column_names(open_split(train, split="train", streaming=True))
+    with explained(source, "train"):
+        columns = column_names(open_split(train, split="train", streaming=True))
+    if not columns:
+        raise DataEmpty(train)
     for name in READ[corpus["@readers"]]:
         if corpus[name] not in columns:
             raise ColumnMissing(train, corpus[name], columns)

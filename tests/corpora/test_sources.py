@@ -256,6 +256,10 @@ def test_a_missing_column_names_those_there_are(streaming: bool, tmp_path: Path)
         ("bad.parquet", b"PAR1 but no more", SourceUnreadable),
         ("bad.spacy", b"no doc bin", SourceUnreadable),
         ("empty.jsonl", b"", DataEmpty),
+        ("empty.csv", b"", DataEmpty),
+        ("empty.txt", b"", DataEmpty),
+        ("blank.jsonl", b"\n\n", DataEmpty),
+        ("header.csv", b"text,label\n", DataEmpty),
         ("strange.xyz", b"something", SourceUnreadable),
     ],
 )
