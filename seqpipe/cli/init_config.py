@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqpipe.cli.train import STAGES
-from seqpipe.errors import ColumnMissing, ConfigUnfit, DataEmpty, UsageError, listed, nearest, reason_of
+from seqpipe.errors import (
+    ColumnMissing,
+    ConfigUnfit,
+    DataEmpty,
+    UsageError,
+    listed,
+    nearest,
+    reason_of,
+)
 
 if TYPE_CHECKING:
     from confection import Config

@@ -153,3 +153,12 @@ def test_a_missing_column_is_seen_before_training(
     assert ran.code == 1 and "it has id, text and label" in ran.sentence
     ran = seqpipe("init-config", "translator", "--train", pairs, "--target", "fr")
     assert ran.code == 1 and "no column 'fr': it has source and target" in ran.sentence
+
+
+@pytest.mark.parametrize("content", ["", "text,label\n"])
+def test_data_without_a_row_is_seen_before_training(
+    content: str, seqpipe: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.csv").write_text(content)
+    ran = seqpipe("init-config", "sentiment", "--train", tmp_path / "empty.csv")
+    assert ran.code == 1 and "empty.csv' holds no usable row" in ran.sentence
