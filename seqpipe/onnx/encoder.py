@@ -58,6 +58,13 @@ def by_time(graph: Graph, x: str) -> str:
     return graph.op("Transpose", x, perm=[1, 0])
 
 
+def following(graph: Graph, x: str) -> str:
+    """What the step behind each has of (S, ...); whatever, for the last."""
+    one, end = graph.integers(1), graph.integers(1 << 60)
+    first = graph.op("Slice", x, graph.integers(0), one, graph.integers(0))
+    return graph.op("Concat", graph.op("Slice", x, one, end, graph.integers(0)), first, axis=0)
+
+
 class Ways:
     """One way or both, side by side."""
 
@@ -68,7 +75,7 @@ class Ways:
         # a way back enters the end of a row from where nothing was read
         before = graph.op("Sub", rows.lengths, graph.integer(1))
         inner = graph.op("Less", rows.step, graph.op("Unsqueeze", before, graph.integers(1)))
-        self.entered = self.beside([mask, by_time(graph, inner)][:count])
+        self.left = following(graph, self.beside([mask, by_time(graph, inner)][:count]))
 
     def beside(self, ways: Sequence[str]) -> str:
         """From (S, B, ...) of each way."""
@@ -134,9 +141,9 @@ class Inputs(Protocol):
         """(S, B, D)."""
 
     def steps(self, gates: Sequence[Gates], ways: Ways, *, floor: bool) -> list[str]:
-        """Of a minGRU what each step keeps of the state and what it adds, both (S, W * B, H). Where
-        a row has ended nothing is kept, and added is nothing, or, for the `floor`, what no state
-        is below."""
+        """Of a minGRU what is kept of the state that each step leaves, and what the step adds to
+        the one before, both (S, W * B, H). Where a row has ended nothing is kept, and added is
+        nothing, or, for the `floor`, what no state is below."""
 
 
 class Given:
@@ -194,7 +201,7 @@ class LookedUp:
         return [
             graph.op("Gather", graph.op("Concat", *rows, axis=0), graph.op("Where", *live, end))
             for rows, live in (
-                ((keep, nothing), (ways.entered, places[0])),
+                ((keep, nothing), (ways.left, following(graph, places[0]))),
                 ((added, _floor(graph, new) if floor else nothing), (ways.live, places[0])),
             )
         ]
@@ -235,7 +242,7 @@ def _ended(graph: Graph, ways: Ways, gates: Sequence[str], floor: bool) -> list[
     return [
         graph.op("Where", graph.op("Unsqueeze", where, graph.integers(2)), some, none)
         for where, some, none in (
-            (ways.entered, keep, graph.number(0.0)),
+            (ways.left, following(graph, keep), graph.number(0.0)),
             (ways.live, added, beyond or graph.number(0.0)),
         )
     ]
@@ -367,16 +374,17 @@ def _mingru(
 
 
 def _steps(graph: Graph, width: int, *, highest: bool) -> object:
-    """h = keep h + added, and the highest so far."""
+    """h = kept + added, what is kept of it, and the highest so far. That the state itself is no
+    more than put out saves a copy of it at each step."""
     body = Graph("each", within=graph)
     shape = [None, width]
-    before, high, keep, added = (
+    kept, high, keep, added = (
         body.input(f"each.{name}", "float32", shape) if name != "highest" or highest else ""
-        for name in ("before", "highest", "keep", "added")
+        for name in ("kept", "highest", "keep", "added")
     )
-    after = body.op("Add", body.op("Mul", keep, before), added)
-    body.output(after, "float32", shape)
+    state = body.op("Add", kept, added)
+    body.output(body.op("Mul", keep, state), "float32", shape)
     if highest:
-        body.output(body.op("Max", high, after), "float32", shape)
-    body.output(after, "float32", shape, name="each.state")
+        body.output(body.op("Max", high, state), "float32", shape)
+    body.output(state, "float32", shape)
     return body.body()
