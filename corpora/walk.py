@@ -119,7 +119,7 @@ class Walk:
         for number in range(at.shards, len(order)):
             rows = at.rows if number == at.shards else 0
             shard = self._shard(int(order[number]))
-            for batch in self._streamed(shard.skip(rows) if rows else shard, each):
+            for batch in _behind(self._streamed(shard, each), rows):
                 rows += _rows_in(batch)
                 yield batch, Place(number, rows)
 
@@ -141,6 +141,16 @@ class Walk:
 
     def _head(self) -> Any:
         return self._table.take(self.limit) if self.limit else self._table
+
+
+def _behind(batches: Iterator[Columns], rows: int) -> Iterator[Columns]:
+    """Without so many rows of the first. `IterableDataset.skip` made a table of each row by itself
+    before datasets 5, and a row of nothing then fits no other."""
+    for batch in batches:
+        here = min(rows, _rows_in(batch))
+        rows -= here
+        if here < _rows_in(batch):
+            yield {name: values[here:] for name, values in batch.items()} if here else batch
 
 
 def in_portions(items: Iterator[Item], *, size: int, at: Place) -> Iterator[Portion[Item]]:

@@ -248,6 +248,7 @@ def test_a_missing_column_names_those_there_are(streaming: bool, tmp_path: Path)
         labelled_rows(data, split="train", text="txt", streaming=streaming)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of datasets 4
 @pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize(
     ("name", "content", "error"),
