@@ -81,7 +81,7 @@ class Ending:
                 if text.endswith(stop[:size]):
                     tail = size
                     break
-        return tail
+        return len(text) - len(text[: len(text) - tail].rstrip(_BROKEN))  # as `cut` has it
 
 
 def parts_of(codec: Codec, pieces: Iterable[int]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
 from verses import CODEC, POEMS, begun, make_verses_nlp, trained, verses_stage
@@ -173,6 +173,7 @@ def shortest_ended(ending: Ending, parts: list[str]) -> str:
 
 @settings(max_examples=400)
 @given(parts=parts_given, stops=stops_of, characters=st.integers(0, 9))
+@example(parts=["\ufffd\n", "a"], stops=["\na"], characters=0)
 def test_what_is_typed_is_what_is_cut(parts: list[str], stops: list[str], characters: int) -> None:
     ending = Ending(stops, characters)
     typed = list(ending.typed(parts))
