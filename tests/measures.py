@@ -136,7 +136,8 @@ def count_in(name: str, body: bytes) -> int:
     if name == "jsonl":
         return len([json.loads(line) for line in body.split(b"\n")[:-1]])
     if name == "csv":
-        return len(list(csv.DictReader(io.StringIO(body.decode(), newline=""))))
+        readable = body.decode().replace("\0", "")  # which Python 3.10 does not read
+        return len(list(csv.DictReader(io.StringIO(readable, newline=""))))
     if name == "parquet":
         return int(pq.read_metadata(io.BytesIO(body)).num_rows)
     if name == "spacy":

@@ -256,6 +256,7 @@ def test_what_overwrite_replaces_stays_until_the_new_run_begins(
     assert written_bytes(output) == before
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of datasets 4
 def test_an_empty_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("text,label\n")
     with pytest.raises(DataEmpty):
