@@ -7,7 +7,7 @@ CPU; the twos are folded into the weights, and states are kept at half their val
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -49,47 +49,63 @@ class Folded:
         self.recurrent = torch.stack([w["weight_hh_l0"].t() * scale * 2 for w in weights])
         given = torch.stack([w["bias_ih_l0"] * scale for w in weights])[:, None]  # (W, 1, G)
         carried = torch.stack([w["bias_hh_l0"] * scale for w in weights])[:, None]
-        # what a GRU's reset gate takes back holds the bias of the carried half
-        self.inner = carried if cell == "gru" else torch.zeros_like(carried)
-        self.bias = given if cell == "gru" else given + carried
+        gates = given.shape[2]
+        # what a GRU's reset gate takes back, bias included, stands by itself
+        self.sizes = [2 * self.width, self.width] if cell == "gru" else [gates]
+        self.inner = torch.zeros_like(carried)
+        if cell == "gru":
+            self.inner[..., 2 * self.width :] = carried[..., 2 * self.width :]
+        self.bias = given + carried - self.inner
+        self.recurrents = [part.contiguous() for part in self.apart(self.recurrent)]
 
     def gates(self, x: Tensor) -> Tensor:
         """The given half of the gates, without its bias: (W, N, D) to (W, N, G)."""
         return torch.bmm(x, self.inputs)
 
-    def step(self, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
-        """From the given half of the gates (W, n, G), biases included and used up, to half of the
-        next state in `out` (W, n, H); an LSTM's `memory`, twice its cell, moves on in place."""
+    def apart(self, gates: Tensor) -> Sequence[Tensor]:
+        """Of (..., G) what a step wants by itself."""
+        return cast(Sequence[Tensor], gates.split(self.sizes, dim=-1))
+
+    def step(self, gates: Sequence[Tensor], state: Tensor, memory: Tensor, out: Tensor) -> None:
+        """From the given half of the gates (W, n, G), `apart`, biases included and used up, to half
+        of the next state in `out` (W, n, H); an LSTM's `memory`, twice its cell, moves on in
+        place."""
         self._step(self, gates, state, memory, out)
 
 
-def _step_rnn(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
-    torch.sigmoid(gates.baddbmm_(state, layer.recurrent), out=out).sub_(_HALF)
+def _step_rnn(
+    layer: Folded, gates: Sequence[Tensor], state: Tensor, memory: Tensor, out: Tensor
+) -> None:
+    torch.sigmoid(gates[0].baddbmm_(state, layer.recurrents[0]), out=out).sub_(_HALF)
 
 
-def _step_lstm(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
+def _step_lstm(
+    layer: Folded, gates: Sequence[Tensor], state: Tensor, memory: Tensor, out: Tensor
+) -> None:
     """`memory` holds twice the cell."""
-    gates.baddbmm_(state, layer.recurrent).sigmoid_()
-    enter, keep, new, leave = gates.split(layer.width, dim=-1)
+    opened = gates[0].baddbmm_(state, layer.recurrents[0]).sigmoid_()
+    enter, keep, new, leave = opened.split(layer.width, dim=-1)
     memory.mul_(keep).addcmul_(enter, new.sub_(_HALF), value=4)
     torch.mul(torch.sigmoid(memory).sub_(_HALF), leave, out=out)
 
 
-def _step_gru(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
-    carried = torch.baddbmm(layer.inner, state, layer.recurrent)  # (W, B, 3 H)
-    reset, keep = (
-        (gates[..., : -layer.width] + carried[..., : -layer.width]).sigmoid_().chunk(2, dim=-1)
-    )
-    new = gates[..., -layer.width :].addcmul_(reset, carried[..., -layer.width :])
-    torch.lerp(new.sigmoid_().sub_(_HALF), state, keep, out=out)
+def _step_gru(
+    layer: Folded, gates: Sequence[Tensor], state: Tensor, memory: Tensor, out: Tensor
+) -> None:
+    opened, new = gates
+    reset, keep = opened.baddbmm_(state, layer.recurrents[0]).sigmoid_().chunk(2, dim=-1)
+    carried = torch.baddbmm(layer.apart(layer.inner)[1], state, layer.recurrents[1])
+    torch.lerp(new.addcmul_(reset, carried).sigmoid_().sub_(_HALF), state, keep, out=out)
 
 
-def _step_mingru(layer: Folded, gates: Tensor, state: Tensor, memory: Tensor, out: Tensor) -> None:
-    opening, new = gates.chunk(2, dim=-1)
+def _step_mingru(
+    layer: Folded, gates: Sequence[Tensor], state: Tensor, memory: Tensor, out: Tensor
+) -> None:
+    opening, new = gates[0].chunk(2, dim=-1)
     torch.lerp(state, new, opening.sigmoid_(), out=out)
 
 
-_STEPS: dict[str, Callable[[Folded, Tensor, Tensor, Tensor, Tensor], None]] = {
+_STEPS: dict[str, Callable[[Folded, Sequence[Tensor], Tensor, Tensor, Tensor], None]] = {
     "rnn": _step_rnn,
     "lstm": _step_lstm,
     "gru": _step_gru,

@@ -139,16 +139,16 @@ class Stepper:
         gates = self._gates.index_select(0, tokens)  # (R, G)
         if self.decoder.feeding:
             gates += carried.fed
-        self._layers[0].step(gates[None], carried.halves[:1], cells[:1], halves[:1])
+        lowest = self._layers[0]
+        lowest.step(lowest.apart(gates[None]), carried.halves[:1], cells[:1], halves[:1])
         h = halves[0] * 2  # (R, H)
         grid = self.decoder.attention.weights(sources.beside(h), sources.keys, sources.mask)
         outputs, *seen = sources.apart(torch.bmm(grid, sources.values)).split(self._shares, dim=1)
         for i, (layer, below) in enumerate(zip(self._layers[1:], self._below, strict=True), 1):
             given = seen[0] + layer.bias[0] if i == 1 else layer.bias[0].expand(len(h), -1)
             at = slice(i, i + 1)
-            layer.step(
-                torch.addmm(given, h, below)[None], carried.halves[at], cells[at], halves[at]
-            )
+            gates = layer.apart(torch.addmm(given, h, below)[None])
+            layer.step(gates, carried.halves[at], cells[at], halves[at])
             h = halves[i] * 2
         outputs = (outputs + self._last.index_select(0, tokens)).addmm_(h, self._own).tanh_()
         fed = seen[-1] if self.decoder.feeding else carried.fed

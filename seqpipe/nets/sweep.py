@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, zip_longest
-from typing import Protocol, cast
+from typing import Protocol, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from seqpipe.nets.cells import Recurrent
 from seqpipe.nets.encoder import Encoder, length_mask
 from seqpipe.nets.folded import Derived, Folded
+
+Gates: TypeAlias = Sequence[Tensor]  # of one step (W, n, G), apart as `Folded` has them
 
 FEWEST_ROWS = 24  # below it torch's own kernel is faster than a loop in Python
 
@@ -39,7 +41,10 @@ class Sweep:
             gates[0] += self._layers[0].bias
         self._ways = len(ways)
         self._sizes = [len(table) for table in tables]
-        self._tables = [gate.flatten(0, 1) for gate in gates]  # (W * V, G) each
+        self._tables = [  # of each part of the gates (W * V, G) for each table
+            [part.flatten(0, 1).contiguous() for part in parts]
+            for parts in zip(*map(self._layers[0].apart, gates), strict=True)
+        ]
 
     def __call__(
         self, places: Sequence[Tensor], lengths: Tensor, *, output: nn.Linear | None = None
@@ -54,7 +59,7 @@ class Sweep:
         packing = _Packing(lengths, x.shape[1], self._ways)
         return self._run(self._layers[0].gates_of(x, packing), packing, output)
 
-    def _run(self, gates: Iterable[Tensor], packing: _Packing, output: nn.Linear | None) -> Tensor:
+    def _run(self, gates: Iterable[Gates], packing: _Packing, output: nn.Linear | None) -> Tensor:
         for layer, above in pairwise(self._layers):
             x = packing.padded(layer.run(gates, packing)).mul_(2)
             gates = above.gates_of(F.pad(x, (0, 1), value=1.0), packing)
@@ -72,17 +77,22 @@ class Sweep:
             scores = scores + shares.index_select(0, places)
         return scores.view(*packing.shape, classes)
 
-    def _looked_up(self, places: Sequence[Tensor], packing: _Packing) -> Iterable[Tensor]:
-        """The gates of each step: (W, n, G)."""
+    def _looked_up(self, places: Sequence[Tensor], packing: _Packing) -> Iterator[Gates]:
+        """The gates of each step."""
         where = [
             packing.parts(place.flatten()[packing.cells] + packing.ways_of_cells() * size)
             for place, size in zip(places, self._sizes, strict=True)
         ]
         for step in zip(*where, strict=True):
-            gates = self._tables[0].index_select(0, step[0])
-            for table, place in zip(self._tables[1:], step[1:], strict=True):
-                gates += table.index_select(0, place)
-            yield gates.unflatten(0, (self._ways, -1))
+            yield [
+                self._found(tables, step).unflatten(0, (self._ways, -1)) for tables in self._tables
+            ]
+
+    def _found(self, tables: Sequence[Tensor], places: Sequence[Tensor]) -> Tensor:
+        gates = tables[0].index_select(0, places[0])
+        for table, place in zip(tables[1:], places[1:], strict=True):
+            gates += table.index_select(0, place)
+        return gates
 
 
 class LookedUp(Protocol):
@@ -169,17 +179,18 @@ class _Packing:
 class _Layer(Folded):
     """All steps of it over packed rows."""
 
-    def gates_of(self, x: Tensor, packing: _Packing) -> Iterator[Tensor]:
-        """The gates of each step (W, n, G) over padded inputs and a one behind each (B, S, D + 1):
-        adding the bias by itself would be a pass over all gates more."""
+    def gates_of(self, x: Tensor, packing: _Packing) -> Iterator[Gates]:
+        """The gates of each step over padded inputs and a one behind each (B, S, D + 1): adding the
+        bias by itself would be a pass over all gates more."""
         flat = x.flatten(0, 1)
-        inputs = torch.cat([self.inputs, self.bias], dim=1)  # (W, D + 1, G)
+        inputs = self.apart(torch.cat([self.inputs, self.bias], dim=1))  # (W, D + 1, G)
+        inputs = [part.contiguous() for part in inputs]
         for cells in packing.parts(packing.cells):
-            read = flat.index_select(0, cells)
-            yield torch.bmm(read.view(self.ways, -1, read.shape[1]), inputs)
+            read = flat.index_select(0, cells).view(self.ways, -1, flat.shape[1])
+            yield [torch.bmm(read, part) for part in inputs]
 
-    def run(self, gates: Iterable[Tensor], packing: _Packing) -> Tensor:
-        """Half of the state of each step that brings its gates (W, n, G), and zeros behind them:
+    def run(self, gates: Iterable[Gates], packing: _Packing) -> Tensor:
+        """Half of the state of each step that brings its gates, and zeros behind them:
         (N + 1, H)."""
         packed = self.recurrent.new_empty(len(packing.cells) + 1, self.width)
         packed[-1] = 0.0
@@ -188,12 +199,12 @@ class _Layer(Folded):
         return packed
 
     def halves(
-        self, gates: Iterable[Tensor], packing: _Packing, kept: Iterable[Tensor] = ()
+        self, gates: Iterable[Gates], packing: _Packing, kept: Iterable[Tensor] = ()
     ) -> Iterator[Tensor]:
         """The same step by step (W, n, H), in what is to keep it if there is any."""
         state, memory = self.recurrent.new_zeros(2, self.ways, packing.shape[0], self.width)
         for given, out in zip_longest(gates, kept):
-            rows = given.shape[1]
+            rows = given[0].shape[1]
             out = state.new_empty(self.ways * rows, self.width) if out is None else out
             after = out.view(self.ways, rows, self.width)
             self.step(given, state[:, :rows], memory[:, :rows], after)

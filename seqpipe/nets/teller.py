@@ -134,4 +134,4 @@ class Teller:
         for i, layer in enumerate(self._layers):
             if i:
                 gates = torch.addmm(layer.bias[0], after[i - 1][0], self._above[i - 1])
-            layer.step(gates[None], before[i], cells[i], after[i])
+            layer.step(layer.apart(gates[None]), before[i], cells[i], after[i])

@@ -40,7 +40,7 @@ def test_a_step_is_that_of_torch(cell: Cell, ways: int, size: float) -> None:
     x, h, c = (torch.randn(ways, 5, n) for n in (3, 4, 4))
     x, h = size * x, torch.tanh(h)
     memory, out = 2 * c, torch.empty_like(h)
-    folded.step(folded.gates(x) + folded.bias, h / 2, memory, out)
+    folded.step(folded.apart(folded.gates(x) + folded.bias), h / 2, memory, out)
     for way, module in enumerate(modules):
         after = by_torch(cell, module, x[way], h[way], c[way])
         torch.testing.assert_close(out[way] * 2, after[0], atol=1e-5, rtol=1e-5)
