@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from seqpipe.nets.attention import Attention, make_attention
-from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, run_cell, thinned
+from seqpipe.nets.cells import Cell, Recurrent, State, make_cell, thinned
 from seqpipe.nets.dropout import Locked
 from seqpipe.nets.encoder import length_mask
+from seqpipe.nets.unrolled import run_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +118,5 @@ class _Layer:
         self.mask = decoder.dropout.mask(start[:, None])  # (B, 1, H)
 
     def __call__(self, x: Tensor) -> Tensor:
-        y, self._state = run_cell(self._module, x, self._state, self._weights)
+        y, self._state = run_rows(self._module, x, self._state, self._weights)
         return y

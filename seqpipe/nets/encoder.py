@@ -7,7 +7,7 @@ were turned round, are right and fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from seqpipe.nets.cells import Cell, MinGRU, Recurrent, State, make_cell, run_cell, thinned
 from seqpipe.nets.dropout import Locked
 from seqpipe.nets.recompute import Recomputing, in_stretches
-from seqpipe.nets.unrolled import given, unrolled
+from seqpipe.nets.unrolled import run_rows
 
 KEPT = 1 << 24  # numbers that the outputs of one long row may be: 64 MB
 
@@ -105,12 +105,10 @@ class Encoder(Recomputing):
         """One way through one layer; what stands beyond a row's length is left undefined."""
         recurrent = cast(Recurrent, module)
         weights = thinned(recurrent, self.weight_dropout)
-        if isinstance(recurrent, nn.GRU) and not x.is_cuda and torch.is_grad_enabled():
-            return self._unrolled(recurrent, x, weights)
         if isinstance(recurrent, MinGRU) or not x.is_cuda or 0 < self.recompute < x.shape[1]:
 
             def run(some: Tensor, state: State | None) -> tuple[Tensor, State]:
-                return run_cell(recurrent, some, state, weights)
+                return run_rows(recurrent, some, state, weights)
 
             return in_stretches(run, x, None, steps=self.recompute, dim=1)[0]
         packed = pack_padded_sequence(  # as cuDNN wants them
@@ -118,16 +116,6 @@ class Encoder(Recomputing):
         )
         found = run_cell(recurrent, packed, weights=weights)[0]
         return pad_packed_sequence(found, batch_first=True, total_length=x.shape[1])[0]
-
-    def _unrolled(self, module: nn.GRU, x: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
-        """As torch's own GRU learns more slowly on a CPU, and packed rows slower still."""
-
-        def run(some: Tensor, state: State | None) -> tuple[Tensor, State]:
-            return unrolled(module, given(module, some), cast(Tensor, state), weights)
-
-        first = x.new_zeros(len(x), module.hidden_size)
-        y, _ = in_stretches(run, x.transpose(0, 1), first, steps=self.recompute, dim=0)
-        return y.transpose(0, 1)
 
     def chunks(
         self, embed: Callable[[int, int], Tensor], length: int, *, chunk: int, kept: int = KEPT

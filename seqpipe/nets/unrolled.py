@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqpipe.nets.cells import MinGRU, Recurrent, State
+from seqpipe.nets.cells import MinGRU, Recurrent, State, run_cell
 from seqpipe.nets.full import full
 from seqpipe.nets.scan import gated
 
@@ -53,6 +53,22 @@ def unrolled(
     else:
         y = _Rnn.apply(gates, recurrent, hidden)  # type: ignore[no-untyped-call]
     return y, _last(y, hidden)
+
+
+def run_rows(
+    module: Recurrent,
+    x: Tensor,
+    state: State | None = None,
+    weights: Mapping[str, Tensor] | None = None,
+) -> tuple[Tensor, State]:
+    """As `run_cell` does it, from (B, S, D) to (B, S, H); on a CPU torch's own GRU learns more
+    slowly."""
+    slow = isinstance(module, nn.GRU) and not x.is_cuda and torch.is_grad_enabled()
+    if not slow or x.shape[1] == 1 or module._forward_pre_hooks:
+        return run_cell(module, x, state, weights)
+    first = x.new_zeros(len(x), module.hidden_size) if state is None else cast(Tensor, state)[0]
+    y, after = unrolled(module, given(module, x.transpose(0, 1)), first, weights)
+    return y.transpose(0, 1), cast(Tensor, after)[None]
 
 
 def _last(y: Tensor, hidden: Tensor) -> Tensor:
