@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,8 @@ class Bench:
             path = Path(self.options.models[of])
             return Trained(path, _seconds(path.parent))
         told = dict(settings or {})
-        facts = json.dumps([seqpipe.__version__, stage, source.path, dict(source.columns), told])
+        defaults = (files("seqpipe.components") / f"{stage}.cfg").read_text(encoding="utf-8")
+        facts = json.dumps([defaults, stage, source.path, dict(source.columns), told])
         key = hashlib.sha256(facts.encode()).hexdigest()[:12]
         output = self.options.cache / "models" / f"{stage}-{slug(source.name)}-{key}-{seed}"
         train(
