@@ -155,6 +155,7 @@ def test_a_missing_column_is_seen_before_training(
     assert ran.code == 1 and "no column 'fr': it has source and target" in ran.sentence
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of datasets 4
 @pytest.mark.parametrize("content", ["", "text,label\n"])
 def test_data_without_a_row_is_seen_before_training(
     content: str, seqpipe: Command, tmp_path: Path

@@ -9,6 +9,7 @@ from typing import Protocol
 
 _MOST_DECADES = 12  # what is smaller than the largest by more lies on the lower edge
 _TICKS = 5  # at most so many steps between them
+_LEAST = 1e-300  # nothing smaller can be told apart by its logarithm
 
 
 class Scale(Protocol):
@@ -50,8 +51,8 @@ class Steps:
     @classmethod
     def of(cls, values: Sequence[float]) -> Steps:
         least, most = min(values), max(values)
-        if least == most:
-            around = abs(least) or 1.0
+        if most - least < _LEAST:
+            around = abs(least) if abs(least) > _LEAST else 1.0
             least, most = least - 0.1 * around, most + 0.1 * around
         step = _round_step((most - least) / _TICKS)
         return cls(math.floor(least / step) * step, math.ceil(most / step) * step, step)
