@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import spacy
-from hypothesis import example, given, settings
+from hypothesis import example as including
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -211,8 +212,8 @@ def test_errors_by_length_count_each_doc_once(docs: list[tuple[int, float]]) -> 
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9))
-@example([5e-324])
-@example([0.0, 5e-324])
+@including([5e-324])
+@including([0.0, 5e-324])
 def test_a_linear_scale_holds_its_values_between_round_numbers(values: list[float]) -> None:
     scale = Steps.of(values)
     assert all(-1e-6 <= scale.share(value) <= 1 + 1e-6 for value in values)
