@@ -147,8 +147,8 @@ class Stepper:
         for i, (layer, below) in enumerate(zip(self._layers[1:], self._below, strict=True), 1):
             given = seen[0] + layer.bias[0] if i == 1 else layer.bias[0].expand(len(h), -1)
             at = slice(i, i + 1)
-            gates = layer.apart(torch.addmm(given, h, below)[None])
-            layer.step(gates, carried.halves[at], cells[at], halves[at])
+            gates = torch.addmm(given, h, below)
+            layer.step(layer.apart(gates[None]), carried.halves[at], cells[at], halves[at])
             h = halves[i] * 2
         outputs = (outputs + self._last.index_select(0, tokens)).addmm_(h, self._own).tanh_()
         fed = seen[-1] if self.decoder.feeding else carried.fed
