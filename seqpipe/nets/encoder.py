@@ -7,7 +7,7 @@ were turned round, are right and fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from seqpipe.nets.cells import Cell, MinGRU, Recurrent, State, make_cell, run_cell, thinned
 from seqpipe.nets.dropout import Locked
 from seqpipe.nets.recompute import Recomputing, in_stretches
-from seqpipe.nets.unrolled import run_rows
+from seqpipe.nets.unrolled import by_hand, run_rows, run_ways
 
 KEPT = 1 << 24  # numbers that the outputs of one long row may be: 64 MB
 
@@ -95,11 +95,27 @@ class Encoder(Recomputing):
         return x
 
     def _layer(self, layer: int, x: Tensor, lengths: Tensor) -> Tensor:
-        onward = self._run(self.onward[layer], x, lengths)
         if not self.bidirectional:
-            return onward
-        back = turned(self._run(self.backward_[layer], turned(x, lengths), lengths), lengths)
-        return torch.cat([onward, back], dim=-1)
+            return self._run(self.onward[layer], x, lengths)
+        ways = [self.onward[layer], self.backward_[layer]]
+        rows = [x, turned(x, lengths)]
+        if all(by_hand(cast(Recurrent, way), x) for way in ways):
+            onward, back = self._side_by_side(ways, rows)
+        else:
+            onward, back = (self._run(*one, lengths) for one in zip(ways, rows, strict=True))
+        return torch.cat([onward, turned(back, lengths)], dim=-1)
+
+    def _side_by_side(self, ways: Sequence[nn.Module], rows: Sequence[Tensor]) -> Tensor:
+        """Each way through its rows: (W, B, S, H)."""
+        modules = [cast(Recurrent, way) for way in ways]
+        weights = [thinned(module, self.weight_dropout) for module in modules]
+
+        def run(some: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+            return run_ways(modules, some, state, weights)
+
+        x = torch.stack([*rows])
+        first = x.new_zeros(*x.shape[:2], modules[0].hidden_size)
+        return in_stretches(run, x, first, steps=self.recompute, dim=2)[0]
 
     def _run(self, module: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
         """One way through one layer; what stands beyond a row's length is left undefined."""

@@ -8,7 +8,7 @@ logistic function s, which is several times as fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -55,6 +55,27 @@ def unrolled(
     return y, _last(y, hidden)
 
 
+def by_hand(module: Recurrent, x: Tensor) -> bool:
+    """Whether what is written out here learns faster than torch's own."""
+    heard = module._forward_pre_hooks  # only a module's own call tells these
+    return isinstance(module, nn.GRU) and not (x.is_cuda or heard) and torch.is_grad_enabled()
+
+
+def run_ways(
+    modules: Sequence[Recurrent],
+    x: Tensor,
+    state: Tensor,
+    weights: Sequence[Mapping[str, Tensor]],
+) -> tuple[Tensor, Tensor]:
+    """GRUs side by side, each with its own rows: from (W, B, S, D) and states (W, B, H) to
+    (W, B, S, H) and the last states. A step of few rows costs its calls, which are made once."""
+    gates = [given(module, one.transpose(0, 1)) for module, one in zip(modules, x, strict=True)]
+    own = [{**dict(m.named_parameters()), **w} for m, w in zip(modules, weights, strict=True)]
+    recurrent, bias = (torch.stack([w[n] for w in own]) for n in ("weight_hh_l0", "bias_hh_l0"))
+    y = _Gru.apply(torch.stack(gates, dim=1), recurrent, bias[:, None], state)  # type: ignore[no-untyped-call]
+    return y.permute(1, 2, 0, 3), y[-1]
+
+
 def run_rows(
     module: Recurrent,
     x: Tensor,
@@ -63,8 +84,7 @@ def run_rows(
 ) -> tuple[Tensor, State]:
     """As `run_cell` does it, from (B, S, D) to (B, S, H); on a CPU torch's own GRU learns more
     slowly."""
-    slow = isinstance(module, nn.GRU) and not x.is_cuda and torch.is_grad_enabled()
-    if not slow or x.shape[1] == 1 or module._forward_pre_hooks:
+    if x.shape[1] == 1 or not by_hand(module, x):
         return run_cell(module, x, state, weights)
     first = x.new_zeros(len(x), module.hidden_size) if state is None else cast(Tensor, state)[0]
     y, after = unrolled(module, given(module, x.transpose(0, 1)), first, weights)
@@ -146,50 +166,56 @@ class _Lstm(torch.autograd.Function):
 
 
 class _Gru(torch.autograd.Function):
+    """Of one way, or of some side by side: gates (T, W, B, G), weights (W, G, H), biases (W, 1, G)
+    and states (W, B, H)."""
+
     @staticmethod
     def forward(ctx: Any, gates: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
         acts = torch.empty_like(gates, memory_format=torch.contiguous_format)
         states = _states(gates, hidden)
         shown = torch.empty_like(states[1:])  # the new gate
-        less, weights = gates.new_tensor(-1.0), recurrent.t()
-        sizes = [2 * hidden.shape[1], hidden.shape[1]]
-        parts = (acts, *gates.split(sizes, 2), *acts.split(sizes, 2), *acts.chunk(3, 2)[:2])
+        less, weights = gates.new_tensor(-1.0), recurrent.mT
+        add_product = torch.addmm if hidden.dim() == 2 else torch.baddbmm
+        sizes = [2 * hidden.shape[-1], hidden.shape[-1]]
+        parts = (acts, *gates.split(sizes, -1), *acts.split(sizes, -1), *acts.chunk(3, -1)[:2])
         for act, outer, fresh, both, inner, reset, keep, h, h_out, new in _onwards(
             *parts, states, states[1:], shown
         ):
-            torch.addmm(bias, h, weights, out=act)
+            add_product(bias, h, weights, out=act)
             both.add_(outer).sigmoid_()
             torch.addcmul(fresh, reset, inner, out=new)
             _to_tanh(new.add_(new).sigmoid_(), less)
             torch.lerp(new, h, keep, out=h_out)
         ctx.save_for_backward(acts, shown, states, recurrent)
+        ctx.of_bias = bias.shape
         return states[1:]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         acts, new, states, recurrent = ctx.saved_tensors
-        width = new.shape[2]
-        reset, keep, inner = acts.chunk(3, dim=2)
+        add_product = Tensor.addmm_ if recurrent.dim() == 2 else Tensor.baddbmm_
+        width = new.shape[-1]
+        reset, keep, inner = acts.chunk(3, dim=-1)
         # the new gate twice: what comes of the carried half, then, behind the other two, the whole
-        back = new.new_empty(*new.shape[:2], 4 * width)
-        d_inner, d_reset, d_keep, d_new = back.chunk(4, dim=2)
+        back = new.new_empty(*new.shape[:-1], 4 * width)
+        d_inner, d_reset, d_keep, d_new = back.chunk(4, dim=-1)
         _dtanh(1 - keep, new, grad_input=d_new)
         _dsigmoid(torch.mul(d_new, inner), reset, grad_input=d_reset)
         torch.mul(d_new, reset, out=d_inner)
         _dsigmoid(states[:-1] - new, keep, grad_input=d_keep)
-        turned = recurrent.roll(width, 0)  # the rows of the new gate first, as in `back`
-        inward = back[:, :, : 3 * width]
+        turned = recurrent.roll(width, -2)  # the rows of the new gate first, as in `back`
+        inward = back[..., : 3 * width]
         carried = torch.zeros_like(states[0])
-        beside = carried[:, None]
-        parts = (grads[0], back.unflatten(2, (4, -1)), inward, keep)
+        beside = carried.unsqueeze(-2)
+        parts = (grads[0], back.unflatten(-1, (4, -1)), inward, keep)
         for grad, d, d_carried, kept in _backwards(*parts):
             carried.add_(grad)
             d.mul_(beside)
-            carried.mul_(kept).addmm_(d_carried, turned)
+            add_product(carried.mul_(kept), d_carried, turned)
         return (
-            back[:, :, width:],
-            _of_weights(inward, states).roll(-width, 0),
-            inward.sum(dim=(0, 1)).roll(-width, 0),
+            back[..., width:],
+            _of_weights(inward, states).roll(-width, -2),
+            inward.sum(dim=0).sum_to_size(ctx.of_bias).roll(-width, -1),
             carried,
         )
 
@@ -216,5 +242,8 @@ def _to_tanh(x: Tensor, less: Tensor) -> None:
 
 
 def _of_weights(back: Tensor, states: Tensor) -> Tensor:
-    """The gradient of the recurrent weights (G, H) from that of the gates (T, B, G)."""
-    return back.flatten(0, 1).t() @ states[:-1].flatten(0, 1)
+    """The gradient of the recurrent weights ([W,] G, H) from that of the gates (T, [W,] B, G)."""
+    before = states[:-1]
+    if back.dim() == 4:  # each way by itself
+        back, before = back.transpose(0, 1), before.transpose(0, 1)
+    return back.flatten(-3, -2).mT @ before.flatten(-3, -2)
