@@ -87,7 +87,7 @@ def run_rows(
     if x.shape[1] == 1 or not by_hand(module, x):
         return run_cell(module, x, state, weights)
     first = x.new_zeros(len(x), module.hidden_size) if state is None else cast(Tensor, state)[0]
-    y, after = unrolled(module, given(module, x.transpose(0, 1)), first, weights)
+    y, after = unrolled(module, given(module, x.transpose(0, 1)), full(first), weights)
     return y.transpose(0, 1), cast(Tensor, after)[None]
 
 

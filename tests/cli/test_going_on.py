@@ -265,7 +265,7 @@ def test_a_tokenizer_that_meets_words_for_the_first_time(tmp_path: Path) -> None
     bare = [{"text": "我们 去 看", "tokens": ["我们", "去", "看"]}] * 20
     write_lines(tmp_path / "bare.jsonl", bare)
     write_lines(tmp_path / "spaced.jsonl", spaced)
-    asked: dict[str, Any] = {**SMALL, **OWN["tokenizer"], "training.max_steps": 24}
+    asked: dict[str, Any] = {**SMALL, **OWN["tokenizer"], "training.max_steps": 80}
     model, marks = None, []
     for name in ("bare", "spaced"):
         model = train(
