@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from letters import PAIRS, make_letters_nlp
 from letters import make_examples as letters_examples
 from small import make_examples, make_nlp
@@ -94,10 +95,16 @@ def cost_of(act: Callable[[], object], texts: int) -> Cost:
     )
 
 
+# The bounds are those of the pinned torch; older ones take a few operators more for the same.
+OLDER = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13)
+
+
 def dearer(cost: Cost, limit: Cost) -> Mapping[str, str]:
     """What has grown, and from where."""
-    pairs = {one.name: (getattr(cost, one.name), getattr(limit, one.name)) for one in fields(Cost)}
-    return {name: f"{now}, above {most}" for name, (now, most) in pairs.items() if now > most}
+    more = 1.04 if OLDER else 1.0
+    bounds = {one.name: more * getattr(limit, one.name) for one in fields(Cost)}
+    pairs = {name: (getattr(cost, name), most) for name, most in bounds.items()}
+    return {name: f"{now}, above {most:g}" for name, (now, most) in pairs.items() if now > most}
 
 
 def annotated(nlp: Language, texts: list[str]) -> None:
@@ -111,7 +118,7 @@ LETTERS = [source for source, _ in PAIRS[:32]]
 VERSES = [*POEMS] * 4
 PIPED: Mapping[str, tuple[Callable[[], Language], list[str], Cost]] = {
     "sentiment": (make_nlp, REVIEWS, Cost(105, 690, 0, 550)),
-    "tokenizer": (make_words_nlp, RUNNING, Cost(510, 3200, 0, 490)),
+    "tokenizer": (make_words_nlp, RUNNING, Cost(510, 3100, 0, 490)),
     "translator": (
         partial(make_letters_nlp, pairs=PAIRS[:64], search={"beam": 3, "max_length": 12}),
         LETTERS,
@@ -133,12 +140,12 @@ def test_what_a_text_costs(stage: str) -> None:
 
 
 LEARNED: Mapping[str, tuple[Callable[[], Language], Callable[[Language], Any], Cost]] = {
-    "sentiment": (make_nlp, make_examples, Cost(510, 345, 4, 100)),
-    "tokenizer": (make_words_nlp, words_examples, Cost(1200, 212, 4, 197)),
+    "sentiment": (make_nlp, make_examples, Cost(510, 335, 4, 100)),
+    "tokenizer": (make_words_nlp, words_examples, Cost(1200, 205, 4, 190)),
     "translator": (
         partial(make_letters_nlp, pairs=PAIRS[:64]),
         partial(letters_examples, pairs=PAIRS[:16]),
-        Cost(370, 350, 7, 180),
+        Cost(370, 345, 7, 180),
     ),
     "generator": (make_verses_nlp, verses_examples, Cost(870, 1680, 15, 140)),
 }
