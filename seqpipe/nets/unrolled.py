@@ -72,7 +72,8 @@ def run_ways(
     gates = [given(module, one.transpose(0, 1)) for module, one in zip(modules, x, strict=True)]
     own = [{**dict(m.named_parameters()), **w} for m, w in zip(modules, weights, strict=True)]
     recurrent, bias = (torch.stack([w[n] for w in own]) for n in ("weight_hh_l0", "bias_hh_l0"))
-    y = _Gru.apply(torch.stack(gates, dim=1), recurrent, bias[:, None], state)  # type: ignore[no-untyped-call]
+    side_by_side = (torch.stack(gates, dim=1), recurrent, bias[:, None], full(state))
+    y = _Gru.apply(*side_by_side)  # type: ignore[no-untyped-call]
     return y.permute(1, 2, 0, 3), y[-1]
 
 
