@@ -49,8 +49,8 @@ decoder_width = 16
 decoder_layers = 1
 
 [training]
-max_steps = 40
-eval_frequency = 20
+max_steps = 80
+eval_frequency = 40
 dropout = 0.0
 
 # the default, v1, is one that `debug config --show-functions` does not find
@@ -138,7 +138,7 @@ def test_train_saves_what_it_has_evaluated(home: Path) -> None:
     performance = srsly.read_json(folder / "meta.json")["performance"]
     for name in ("bleu", "chrf"):
         assert performance[name] == pytest.approx(scores[name], abs=1e-5)
-    assert scores["chrf"] > 0  # gold came through the file
+    assert scores["chrf"] > 0.1  # gold came through the file
 
 
 def test_train_is_the_same_in_every_run(home: Path, tmp_path: Path) -> None:
