@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,17 +15,20 @@ from torch import Tensor
 
 from seqpipe.errors import TeamBroken
 from seqpipe.text.course import Part
+from seqpipe.train.beside import Beside, Operation, beside
 
 _PATIENCE = timedelta(hours=6)  # while the first one validates, or encodes a corpus
 _MOST_DIMS = 7
+_ON_A_NETWORK = {torch.add: dist.ReduceOp.SUM, torch.maximum: dist.ReduceOp.MAX}
 _TALL = 1024  # rows, from which on it is worth asking which of them hold anything
 
 
 class Team:
     """A process and its place among `size`; what they exchange are tensors alone."""
 
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, beside: Beside | None = None) -> None:
         self.rank, self.size = rank, size
+        self._beside = beside  # where all are of one machine
 
     @property
     def leads(self) -> bool:
@@ -45,11 +49,14 @@ class Team:
         if self.size == 1:
             return
         rows = self._rows([t for t in tensors if t.dim() == 2 and len(t) >= _TALL])
-        sent = [t.index_select(0, rows[id(t)]) if id(t) in rows else t for t in tensors]
-        for tensor, total in zip(tensors, self._joined(sent), strict=True):
+        sent = [
+            t.index_select(0, rows[id(t)]) if id(t) in rows else t.contiguous() for t in tensors
+        ]
+        self._reduce(sent)
+        for tensor, total in zip(tensors, sent, strict=True):
             if id(tensor) in rows:
                 tensor.index_copy_(0, rows[id(tensor)], total)
-            else:
+            elif total is not tensor:
                 tensor.copy_(total)
 
     def _rows(self, tables: Sequence[Tensor]) -> dict[int, Tensor]:
@@ -58,18 +65,19 @@ class Team:
             return {}
         # a sum is several times as fast as `any`, and what is not a number is not 0
         held = [(table.abs().sum(dim=1) != 0).to(torch.uint8) for table in tables]
-        anybody = self._joined(held, dist.ReduceOp.MAX)
-        return {id(t): rows.nonzero().squeeze(1) for t, rows in zip(tables, anybody, strict=True)}
+        self._reduce(held, torch.maximum)
+        return {id(t): rows.nonzero().squeeze(1) for t, rows in zip(tables, held, strict=True)}
 
-    def _joined(
-        self, tensors: Sequence[Tensor], how: dist.ReduceOp.RedOpType = dist.ReduceOp.SUM
-    ) -> list[Tensor]:
-        """Of each, the sum or what else over all, in one exchange."""
+    def _reduce(self, tensors: Sequence[Tensor], how: Operation = torch.add) -> None:
+        """Makes each the sum or what else over all, in one exchange."""
+        if self._beside is not None and tensors[0].device.type == "cpu":
+            self._beside.reduce(tensors, how)
+            return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         with _together():
-            dist.all_reduce(flat, how)
-        parts = flat.split([tensor.numel() for tensor in tensors])
-        return [part.view_as(tensor) for tensor, part in zip(tensors, parts, strict=True)]
+            dist.all_reduce(flat, _ON_A_NETWORK[how])
+        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
 
     def total(self, numbers: Sequence[float]) -> list[float]:
         """The sums of the numbers of all."""
@@ -82,6 +90,11 @@ class Team:
     def leaders(self, number: float) -> float:
         """The number of the one that leads, whatever the others have."""
         return self.total([number if self.leads else 0.0])[0]
+
+    def leaders_word(self, word: str) -> str:
+        """The same of words."""
+        held = torch.tensor([*word.encode()], dtype=torch.uint8)
+        return bytes(self.gathered(held)[0].tolist()).decode()
 
     def wait(self) -> None:
         """Until all have come as far as this."""
@@ -126,9 +139,24 @@ def joined() -> Iterator[Team]:
     with _together():
         dist.init_process_group(timeout=_PATIENCE)  # gloo between CPUs, nccl between GPUs
     try:
-        yield Team(dist.get_rank(), size)
+        with _neighbours(dist.get_rank(), size) as shared:
+            yield Team(dist.get_rank(), size, shared)
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def _neighbours(rank: int, size: int) -> Iterator[Beside | None]:
+    """What they share where `torchrun` has begun all of them on one machine."""
+    if os.environ.get("LOCAL_WORLD_SIZE") != str(size) or not hasattr(socket, "AF_UNIX"):
+        yield None
+        return
+    shared = beside(rank, size, Team(rank, size).leaders_word)
+    if shared is None:
+        yield None
+        return
+    with closing(shared):
+        yield shared
 
 
 @contextmanager

@@ -70,12 +70,16 @@ def runs(output: Path, *stages: str, **more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def together(asked: Sequence[Mapping[str, Any]], *, processes: int = 2) -> list[int | None]:
-    """Processes of one team; gives how each has ended."""
-    team = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+def together(asked: Sequence[Mapping[str, Any]], *, far: bool = False) -> list[int | None]:
+    """Two processes of one team, on one machine or as if on two; gives how each has ended."""
+    team = {
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "1" if far else "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": free_port(),
+    }
     begun = [
-        apart(learn_together, team={**team, "RANK": str(rank)}, asked=asked)
-        for rank in range(processes)
+        apart(learn_together, team={**team, "RANK": str(rank)}, asked=asked) for rank in range(2)
     ]
     codes = ended(*begun)
     assert set(codes) <= {0, -9, 1}
@@ -116,13 +120,16 @@ def test_two_learn_as_one_with_twice_as_many_rows(by_two: Path, tmp_path: Path, 
         assert other["padding"] == pytest.approx(line["padding"], abs=0.1)
 
 
-def test_killed_together_they_end_in_the_same_bytes(by_two: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("far", [False, True], ids=["near", "far"])
+def test_killed_together_they_end_in_the_same_bytes(
+    by_two: Path, tmp_path: Path, far: bool
+) -> None:
     (how,) = runs(tmp_path, "generator", overrides=CHANCY)
-    assert -9 in together([{**how, "step": 5}])
+    assert -9 in together([{**how, "step": 5}], far=far)
     again = {**how, "resume": True}
     with pytest.raises(CheckpointError, match="begun by 2 processes and not 1"):
         train(again.pop("stage"), again.pop("data"), **again)
-    assert together([{**how, "resume": True}]) == [0, 0]
+    assert together([{**how, "resume": True}], far=far) == [0, 0]
     whole, killed = by_two / "chancy" / "generator", tmp_path / "generator"
     assert written_bytes(killed) == written_bytes(whole) and told(killed) == told(whole)
 

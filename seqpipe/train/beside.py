@@ -1,0 +1,182 @@
+"""Memory that the processes of one machine share, and add up in: many times as fast as a network
+between them, which waits for the system at every word."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from seqpipe.errors import TeamBroken
+
+_STRETCH = 1 << 20  # bytes that each lays down at a time: the caches hold them
+_PATIENCE = 6 * 3600.0  # seconds, while the first one validates, or encodes a corpus
+_JOINING = 300.0  # seconds, until all have begun
+_SPIN = 0.001  # seconds of asking again and again: to sleep and be woken is a wait of its own
+_SHARED = Path("/dev/shm")  # of memory, where the system has one
+_MEMORY, _DOOR = "memory", "door"
+
+Operation = Callable[..., Tensor]  # torch.add, torch.maximum
+
+
+class Beside:
+    """A process and its way to the others: the first one has one to each, they have one to it.
+
+    Each lays a stretch of its numbers down in a place of its own, makes its share of the result,
+    by rank, so that all find the same bytes, and takes the whole. Nobody goes on before all have
+    come as far: each sends the first a byte, and it sends one back, through sockets, which tell
+    too when another one is gone.
+    """
+
+    def __init__(self, rank: int, size: int, memory: Tensor, others: Sequence[socket.socket]):
+        self._rank, self._size, self._others = rank, size, others
+        *self._places, self._result = memory.split(_STRETCH)
+        self._mine = self._places[rank]
+        for other in others:
+            other.setblocking(False)
+
+    def reduce(self, tensors: Sequence[Tensor], operation: Operation = torch.add) -> None:
+        """Makes each the sum, or what else, of those of all; they are of one type."""
+        for parts in _stretches(tensors):
+            mine, result = (self._of(place, parts) for place in (self._mine, self._result))
+            torch.cat(parts, out=mine)
+            self.meet()
+            self._make_share(parts, operation)
+            self.meet()
+            torch._foreach_copy_(parts, result.split([len(part) for part in parts]))
+
+    def _make_share(self, parts: Sequence[Tensor], operation: Operation) -> None:
+        result, first, *others = (self._of(place, parts) for place in (self._result, *self._places))
+        share = slice(*(len(result) * (self._rank + i) // self._size for i in (0, 1)))
+        made = result[share].copy_(first[share])
+        for other in others:
+            operation(made, other[share], out=made)
+
+    def _of(self, place: Tensor, parts: Sequence[Tensor]) -> Tensor:
+        """As much of it as they take."""
+        count = sum(map(len, parts))
+        return place[: count * parts[0].element_size()].view(parts[0].dtype)
+
+    def close(self) -> None:
+        for other in self._others:
+            other.close()
+
+    def meet(self) -> None:
+        """Until all have come as far as this."""
+        if self._rank:
+            (first,) = self._others
+            _say(first)
+            _hear(first)
+            return
+        for other in self._others:
+            _hear(other)
+        for other in self._others:
+            _say(other)
+
+
+def _stretches(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """All numbers in order, in views that a place has room for together."""
+    parts, room = list[Tensor](), 0
+    for tensor in tensors:
+        flat = tensor.view(-1)
+        while len(flat):
+            if not room:
+                if parts:
+                    yield parts
+                parts, room = [], _STRETCH // flat.element_size()
+            parts.append(flat[:room])
+            flat, room = flat[room:], room - len(parts[-1])
+    if parts:
+        yield parts
+
+
+def _say(other: socket.socket) -> None:
+    try:
+        other.send(b".")
+    except OSError as error:
+        raise TeamBroken(str(error)) from error
+
+
+def _hear(other: socket.socket) -> None:
+    """One byte, asked for again and again at first and then waited for."""
+    until = time.perf_counter() + _SPIN
+    try:
+        while time.perf_counter() < until:
+            try:
+                word = other.recv(1)
+                break
+            except BlockingIOError:
+                continue
+        else:
+            other.settimeout(_PATIENCE)
+            word = other.recv(1)
+            other.setblocking(False)
+    except OSError as error:
+        raise TeamBroken(str(error)) from error
+    if not word:
+        raise TeamBroken("it closed the connection")
+
+
+def beside(rank: int, size: int, tell: Callable[[str], str]) -> Beside | None:
+    """What all of a machine share, or nothing where the system has none to give; `tell` gives
+    everybody what the first one says."""
+    return _join(rank, size, tell("")) if rank else _open(size, tell)
+
+
+def _open(size: int, tell: Callable[[str], str]) -> Beside | None:
+    place = _SHARED if os.access(_SHARED, os.W_OK) else None
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seqpipe-", dir=place))
+            _reserve(Path(folder) / _MEMORY, size)
+            door = stack.enter_context(socket.socket(socket.AF_UNIX))
+            door.bind(f"{folder}/{_DOOR}")
+            door.listen(size)
+        except OSError:  # no memory left, or a path that is too long
+            tell("")
+            return None
+        tell(folder)
+        door.settimeout(_JOINING)
+        try:
+            others = [door.accept()[0] for _ in range(size - 1)]
+        except OSError as error:
+            raise TeamBroken(str(error)) from error
+        return Beside(0, size, _mapped(Path(folder), size), others)
+
+
+def _join(rank: int, size: int, folder: str) -> Beside | None:
+    if not folder:
+        return None
+    memory = _mapped(Path(folder), size)  # first: whoever has come in holds it
+    first = socket.socket(socket.AF_UNIX)
+    try:
+        first.connect(f"{folder}/{_DOOR}")
+    except OSError as error:
+        first.close()
+        raise TeamBroken(str(error)) from error
+    return Beside(rank, size, memory, [first])
+
+
+def _reserve(path: Path, size: int) -> None:
+    """All of it at once: memory that is not there when it is written to would end the process."""
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, _bytes(size))
+        else:
+            file.truncate(_bytes(size))
+
+
+def _mapped(folder: Path, size: int) -> Tensor:
+    return torch.from_file(str(folder / _MEMORY), shared=True, size=_bytes(size), dtype=torch.uint8)
+
+
+def _bytes(size: int) -> int:
+    """Places of all, and the result."""
+    return (size + 1) * _STRETCH
