@@ -93,7 +93,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--stages", default=",".join(STAGES))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=40, help="of one turn of speed")
-    parser.add_argument("--long", type=int, default=400, help="steps of one turn of together")
+    parser.add_argument("--long", type=int, default=400, help="steps that together measures")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--killed", type=int, default=300, help="steps of the killed run")
     parser.add_argument("--trials", type=int, default=20)
@@ -230,17 +230,20 @@ def speed(bench: Bench, stage: Stage) -> None:
 
 
 def together(bench: Bench, stage: Stage) -> None:
-    """The last line of the log tells the speed since the validation before it, without that."""
+    """The last line of the log tells the speed since the validation before it, without that, and
+    without what a process begins with."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     found: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(bench.args.repeats):
         for processes, begin in ((1, []), (2, torchrun)):
             output = bench.folder / f"together-{stage.name}-{processes}"
-            steps = f"--training.max_steps={bench.args.long}"
-            command = bench.command(
-                stage, output, "--overwrite", steps, "--training.eval_frequency"
-            )
-            done([*begin, *command, str(bench.args.long)])
+            settings = {
+                "training.max_steps": 2 * bench.args.long,
+                "training.eval_frequency": bench.args.long,
+                "corpora.dev.limit": VALIDATED,
+            }
+            options = [f"--{name}={value}" for name, value in settings.items()]
+            done([*begin, *bench.command(stage, output, "--overwrite", *options)])
             line = json.loads((output / "log.jsonl").read_text().splitlines()[-1])
             found[processes].append(line["words_per_second"])
     ratios = [two / one for one, two in zip(found[1], found[2], strict=True)]

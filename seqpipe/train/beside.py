@@ -21,15 +21,16 @@ _PATIENCE = 6 * 3600.0  # seconds, while the first one validates, or encodes a c
 _JOINING = 300.0  # seconds, until all have begun
 _SPIN = 0.001  # seconds of asking again and again: to sleep and be woken is a wait of its own
 _SHARED = Path("/dev/shm")  # of memory, where the system has one
+# The C library gives back to the system what is larger than the largest that was ever freed, so
+# that a process that has read no corpus would find its gradients page by page at each step.
+_KEPT = 31 << 20
 _MEMORY, _DOOR = "memory", "door"
-
-Operation = Callable[..., Tensor]  # torch.add, torch.maximum
 
 
 class Beside:
     """A process and its way to the others: the first one has one to each, they have one to it.
 
-    Each lays a stretch of its numbers down in a place of its own, makes its share of the result,
+    Each lays a stretch of its numbers down in a place of its own, makes its share of the sum,
     by rank, so that all find the same bytes, and takes the whole. Nobody goes on before all have
     come as far: each sends the first a byte, and it sends one back, through sockets, which tell
     too when another one is gone.
@@ -37,27 +38,31 @@ class Beside:
 
     def __init__(self, rank: int, size: int, memory: Tensor, others: Sequence[socket.socket]):
         self._rank, self._size, self._others = rank, size, others
-        *self._places, self._result = memory.split(_STRETCH)
+        *self._places, self._total = memory.split(_STRETCH)
         self._mine = self._places[rank]
         for other in others:
             other.setblocking(False)
 
-    def reduce(self, tensors: Sequence[Tensor], operation: Operation = torch.add) -> None:
-        """Makes each the sum, or what else, of those of all; they are of one type."""
-        for parts in _stretches(tensors):
-            mine, result = (self._of(place, parts) for place in (self._mine, self._result))
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """Puts into each the sum of those of all; they are of one type."""
+        whole = [tensor.contiguous() for tensor in tensors]
+        for parts in _stretches(whole):
+            mine, total = (self._of(place, parts) for place in (self._mine, self._total))
             torch.cat(parts, out=mine)
             self.meet()
-            self._make_share(parts, operation)
+            self._make_share(parts, total)
             self.meet()
-            torch._foreach_copy_(parts, result.split([len(part) for part in parts]))
+            torch._foreach_copy_(parts, total.split([len(part) for part in parts]))
+        for tensor, total in zip(tensors, whole, strict=True):
+            if total is not tensor:
+                tensor.copy_(total)
 
-    def _make_share(self, parts: Sequence[Tensor], operation: Operation) -> None:
-        result, first, *others = (self._of(place, parts) for place in (self._result, *self._places))
-        share = slice(*(len(result) * (self._rank + i) // self._size for i in (0, 1)))
-        made = result[share].copy_(first[share])
+    def _make_share(self, parts: Sequence[Tensor], total: Tensor) -> None:
+        first, *others = (self._of(place, parts) for place in self._places)
+        share = slice(*(len(total) * (self._rank + i) // self._size for i in (0, 1)))
+        made = total[share].copy_(first[share])
         for other in others:
-            operation(made, other[share], out=made)
+            made += other[share]
 
     def _of(self, place: Tensor, parts: Sequence[Tensor]) -> Tensor:
         """As much of it as they take."""
@@ -127,6 +132,7 @@ def _hear(other: socket.socket) -> None:
 def beside(rank: int, size: int, tell: Callable[[str], str]) -> Beside | None:
     """What all of a machine share, or nothing where the system has none to give; `tell` gives
     everybody what the first one says."""
+    torch.empty(_KEPT, dtype=torch.uint8)
     return _join(rank, size, tell("")) if rank else _open(size, tell)
 
 
@@ -178,5 +184,5 @@ def _mapped(folder: Path, size: int) -> Tensor:
 
 
 def _bytes(size: int) -> int:
-    """Places of all, and the result."""
+    """Places of all, and the sum."""
     return (size + 1) * _STRETCH

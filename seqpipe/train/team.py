@@ -15,11 +15,10 @@ from torch import Tensor
 
 from seqpipe.errors import TeamBroken
 from seqpipe.text.course import Part
-from seqpipe.train.beside import Beside, Operation, beside
+from seqpipe.train.beside import Beside, beside
 
 _PATIENCE = timedelta(hours=6)  # while the first one validates, or encodes a corpus
 _MOST_DIMS = 7
-_ON_A_NETWORK = {torch.add: dist.ReduceOp.SUM, torch.maximum: dist.ReduceOp.MAX}
 _TALL = 1024  # rows, from which on it is worth asking which of them hold anything
 
 
@@ -44,19 +43,19 @@ class Team:
         return [replace(part, at=part.at[way], lengths=part.lengths[way]) for way in ways]
 
     def add(self, tensors: Sequence[Tensor]) -> None:
-        """Puts into each the sum of those of all; of tall tables only those rows are sent in which
-        anybody has more than zeros, as a batch reads few of a vocabulary."""
+        """Puts into each the sum of those of all; over a network only those rows of tall tables
+        are sent in which anybody has more than zeros, as a batch reads few of a vocabulary."""
         if self.size == 1:
             return
+        if self._beside is not None and tensors[0].device.type == "cpu":
+            self._beside.add(tensors)
+            return
         rows = self._rows([t for t in tensors if t.dim() == 2 and len(t) >= _TALL])
-        sent = [
-            t.index_select(0, rows[id(t)]) if id(t) in rows else t.contiguous() for t in tensors
-        ]
-        self._reduce(sent)
-        for tensor, total in zip(tensors, sent, strict=True):
+        sent = [t.index_select(0, rows[id(t)]) if id(t) in rows else t for t in tensors]
+        for tensor, total in zip(tensors, self._joined(sent), strict=True):
             if id(tensor) in rows:
                 tensor.index_copy_(0, rows[id(tensor)], total)
-            elif total is not tensor:
+            else:
                 tensor.copy_(total)
 
     def _rows(self, tables: Sequence[Tensor]) -> dict[int, Tensor]:
@@ -65,19 +64,18 @@ class Team:
             return {}
         # a sum is several times as fast as `any`, and what is not a number is not 0
         held = [(table.abs().sum(dim=1) != 0).to(torch.uint8) for table in tables]
-        self._reduce(held, torch.maximum)
-        return {id(t): rows.nonzero().squeeze(1) for t, rows in zip(tables, held, strict=True)}
+        anybody = self._joined(held, dist.ReduceOp.MAX)
+        return {id(t): rows.nonzero().squeeze(1) for t, rows in zip(tables, anybody, strict=True)}
 
-    def _reduce(self, tensors: Sequence[Tensor], how: Operation = torch.add) -> None:
-        """Makes each the sum or what else over all, in one exchange."""
-        if self._beside is not None and tensors[0].device.type == "cpu":
-            self._beside.reduce(tensors, how)
-            return
+    def _joined(
+        self, tensors: Sequence[Tensor], how: dist.ReduceOp.RedOpType = dist.ReduceOp.SUM
+    ) -> list[Tensor]:
+        """Of each, the sum or what else over all, in one exchange."""
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         with _together():
-            dist.all_reduce(flat, _ON_A_NETWORK[how])
-        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
-            tensor.copy_(part.view_as(tensor))
+            dist.all_reduce(flat, how)
+        parts = flat.split([tensor.numel() for tensor in tensors])
+        return [part.view_as(tensor) for tensor, part in zip(tensors, parts, strict=True)]
 
     def total(self, numbers: Sequence[float]) -> list[float]:
         """The sums of the numbers of all."""

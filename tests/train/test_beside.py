@@ -43,7 +43,7 @@ def together(size: int, work: Callable[[Beside, int], object]) -> list[object]:
 
 def sums(tensors: Sequence[Sequence[Tensor]]) -> list[object]:
     def work(shared: Beside, rank: int) -> list[Tensor]:
-        shared.reduce(tensors[rank])
+        shared.add(tensors[rank])
         return list(tensors[rank])
 
     return together(len(tensors), work)
@@ -77,10 +77,11 @@ def test_more_than_a_place_holds() -> None:
         assert isinstance(found, list) and torch.equal(found[1], wanted)
 
 
-def test_the_highest() -> None:
-    rows = [torch.tensor([0, 1, 0, 1], dtype=torch.uint8), torch.tensor([0, 0, 1, 1]).byte()]
-    together(2, lambda shared, rank: shared.reduce([rows[rank]], torch.maximum))
-    assert all(row.tolist() == [0, 1, 1, 1] for row in rows)
+def test_what_lies_in_no_order_is_added_too() -> None:
+    tensors = [own(12, rank).view(3, 4).t() for rank in range(2)]
+    wanted = tensors[0] + tensors[1]
+    together(2, lambda shared, rank: shared.add([tensors[rank]]))
+    assert all(torch.equal(tensor, wanted) for tensor in tensors)
 
 
 def test_who_waits_long_is_woken() -> None:
