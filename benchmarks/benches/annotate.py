@@ -24,7 +24,7 @@ def annotate(bench: Bench) -> None:
     model = bench.trained("sentiment", source, of="sentiment").path
     columns: Any = source.columns
     rows = [row.text for row in labelled_rows(source.path, split="train", **columns)]
-    count = 6000 if bench.quick else 200_000
+    count = 10_000 if bench.quick else 200_000
     with tempfile.TemporaryDirectory(prefix="seqpipe-bench-") as name:
         folder = Path(name)
         many, few = (_file(folder, rows, size) for size in (count, count // WARM))
