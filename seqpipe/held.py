@@ -14,6 +14,7 @@ from thinc.api import Optimizer
 from thinc.shims import Shim
 
 from seqpipe.errors import NotInitialized, TorchNeeded
+from seqpipe.heap import keep_freed
 from seqpipe.text.batches import Batch, collate, plan
 from seqpipe.text.codec import Ids
 from seqpipe.text.rows import Rows
@@ -53,6 +54,7 @@ class HeldNet(Shim):
 
     def __init__(self, making: Making) -> None:
         super().__init__(None)
+        keep_freed()
         self.making = making
         self.sizes: Mapping[str, Any] = {}
 

@@ -21,9 +21,6 @@ _PATIENCE = 6 * 3600.0  # seconds, while the first one validates, or encodes a c
 _JOINING = 300.0  # seconds, until all have begun
 _SPIN = 0.001  # seconds of asking again and again: to sleep and be woken is a wait of its own
 _SHARED = Path("/dev/shm")  # of memory, where the system has one
-# The C library gives back to the system what is larger than the largest that was ever freed, so
-# that a process that has read no corpus would find its gradients page by page at each step.
-_KEPT = 31 << 20
 _MEMORY, _DOOR = "memory", "door"
 
 
@@ -132,7 +129,6 @@ def _hear(other: socket.socket) -> None:
 def beside(rank: int, size: int, tell: Callable[[str], str]) -> Beside | None:
     """What all of a machine share, or nothing where the system has none to give; `tell` gives
     everybody what the first one says."""
-    torch.empty(_KEPT, dtype=torch.uint8)
     return _join(rank, size, tell("")) if rank else _open(size, tell)
 
 
