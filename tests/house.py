@@ -14,12 +14,13 @@ from pathlib import Path
 FOLDERS = {"seqpipe": "seqpipe", "components": "seqpipe.components", "corpora": "seqpipe.corpora"}
 
 # From the ground up: what a room may import besides itself. A room that is not here does not exist.
-GROUND = frozenset({"errors", "files"})
+GROUND = frozenset({"errors", "files", "heap"})
 CORE = GROUND | {"text", "nets", "search", "train", "held", "bridge", "onnx", "models"}
 CORE |= {"pipelines", "repositories"}
 MAY_IMPORT = {
     "errors": frozenset(),
     "files": frozenset({"errors"}),
+    "heap": frozenset(),
     "text": GROUND,
     "nets": GROUND,
     "search": GROUND | {"nets"},
@@ -74,6 +75,7 @@ SHARED = {
 FOREIGN_TO = {
     "errors": {"spacy", "thinc", "torch", "tokenizers", "numpy"},
     "files": {"spacy", "thinc", "torch", "tokenizers", "numpy"},
+    "heap": {"spacy", "thinc", "torch", "tokenizers", "numpy"},
     "text": {"spacy", "thinc"},
     "nets": {"spacy", "thinc", "tokenizers"},
     "search": {"spacy", "thinc", "tokenizers"},
