@@ -32,9 +32,10 @@ quick form, and quality is that of a short training; without `--quick` they run 
 Peers are installed from the package index at pinned versions, each into an environment of its own;
 of one that cannot be installed it is said why. All take the same texts, on the same machine, in one
 thread, from text to annotation: once to warm up, then in turns, so that what slows the machine down
-slows all of them down. A figure is the median of its turns, with the lowest and the highest in
-brackets. `seqpipe to this` is the ratio of seqpipe's speed to that of the row, the median of the
-ratios of each turn: above 1, seqpipe is the faster.
+slows all of them down; before each turn Python's garbage is collected, so that nobody pays for that
+of another. A figure is the median of its turns, with the lowest and the highest in brackets.
+`seqpipe to this` is the ratio of seqpipe's speed to that of the row, the median of the ratios of
+each turn: above 1, seqpipe is the faster.
 
 All are trained by their own documented means for as long as seqpipe was (in the quick form for 10
 seconds at most, JoeyNMT 20), classifiers for an epoch at least, with the seed 0 or the one that

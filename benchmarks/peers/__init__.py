@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import tempfile
@@ -56,12 +57,14 @@ class Peer:
 
 
 def in_turns(runs: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """A B A B ...: what slows the machine down for a while slows all of them down."""
+    """A B A B ...: what slows the machine down for a while slows all of them down; and nobody is
+    charged for the garbage of another, which a short pass would feel."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()  # once unmeasured: caches, lazy imports
     for _ in range(repeats):
         for name, run in runs.items():
+            gc.collect()
             began = time.perf_counter()
             itself = run()  # a peer in another process tells its own time
             passed = time.perf_counter() - began
