@@ -35,7 +35,11 @@ PAGES = 20 * (17 << 20) // 4096  # if each batch finds all of it page by page
 
 
 def faults(**surroundings: str) -> int:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MALLOC_", "GLIBC_"))
+    }
     told = subprocess.run(
         [sys.executable, "-c", ASKED],
         env={**kept, **surroundings},

@@ -55,9 +55,8 @@ def profile(bench: Bench) -> None:
 def _cases(bench: Bench) -> dict[str, Case]:
     count = 500 if bench.quick else 4000
     some, few = texts(count, 20, spread=0.0), texts(64, 13, spread=0.1)
-    many = some * (
-        16 if bench.quick else 4
-    )  # 8000 texts or more: a turn of some tenths of a second
+    times = 16 if bench.quick else 4  # so that a turn takes some tenths of a second
+    many = some * times
     limit = {"@misc": "seqpipe.Search.v1", "beam": 5, "margin": 2.0, "max_length": 18}
     cases = {
         "sentiment": Case(fresh("sentiment", some[:500]), "sentiment", many),

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from seqpipe.errors import TeamBroken
 
 _STRETCH = 1 << 20  # bytes that each lays down at a time: the caches hold them
-_PATIENCE = 6 * 3600.0  # seconds, while the first one validates, or encodes a corpus
+PATIENCE = 6 * 3600.0  # seconds, while the first one validates, or encodes a corpus
 _JOINING = 300.0  # seconds, until all have begun
 _SPIN = 0.001  # seconds of asking again and again: to sleep and be woken is a wait of its own
 _SHARED = Path("/dev/shm")  # of memory, where the system has one
@@ -33,7 +33,9 @@ class Beside:
     too when another one is gone.
     """
 
-    def __init__(self, rank: int, size: int, memory: Tensor, others: Sequence[socket.socket]):
+    def __init__(
+        self, rank: int, size: int, memory: Tensor, others: Sequence[socket.socket]
+    ) -> None:
         self._rank, self._size, self._others = rank, size, others
         *self._places, self._total = memory.split(_STRETCH)
         self._mine = self._places[rank]
@@ -72,15 +74,12 @@ class Beside:
 
     def meet(self) -> None:
         """Until all have come as far as this."""
-        if self._rank:
-            (first,) = self._others
-            _say(first)
-            _hear(first)
-            return
-        for other in self._others:
-            _hear(other)
-        for other in self._others:
-            _say(other)
+        begin, end = (_say, _hear) if self._rank else (_hear, _say)
+        with exchanging():
+            for other in self._others:
+                begin(other)
+            for other in self._others:
+                end(other)
 
 
 def _stretches(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
@@ -99,29 +98,32 @@ def _stretches(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
         yield parts
 
 
-def _say(other: socket.socket) -> None:
+@contextmanager
+def exchanging() -> Iterator[None]:
+    """An exchange fails when another process is gone, which has told why by itself."""
     try:
-        other.send(b".")
-    except OSError as error:
-        raise TeamBroken(str(error)) from error
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        raise TeamBroken(str(error).strip().splitlines()[0]) from error
+
+
+def _say(other: socket.socket) -> None:
+    other.send(b".")
 
 
 def _hear(other: socket.socket) -> None:
     """One byte, asked for again and again at first and then waited for."""
     until = time.perf_counter() + _SPIN
-    try:
-        while time.perf_counter() < until:
-            try:
-                word = other.recv(1)
-                break
-            except BlockingIOError:
-                continue
-        else:
-            other.settimeout(_PATIENCE)
+    while time.perf_counter() < until:
+        try:
             word = other.recv(1)
-            other.setblocking(False)
-    except OSError as error:
-        raise TeamBroken(str(error)) from error
+            break
+        except BlockingIOError:
+            continue
+    else:
+        other.settimeout(PATIENCE)
+        word = other.recv(1)
+        other.setblocking(False)
     if not word:
         raise TeamBroken("it closed the connection")
 
@@ -146,10 +148,8 @@ def _open(size: int, tell: Callable[[str], str]) -> Beside | None:
             return None
         tell(folder)
         door.settimeout(_JOINING)
-        try:
+        with exchanging():
             others = [door.accept()[0] for _ in range(size - 1)]
-        except OSError as error:
-            raise TeamBroken(str(error)) from error
         return Beside(0, size, _mapped(Path(folder), size), others)
 
 
@@ -158,11 +158,8 @@ def _join(rank: int, size: int, folder: str) -> Beside | None:
         return None
     memory = _mapped(Path(folder), size)  # first: whoever has come in holds it
     first = socket.socket(socket.AF_UNIX)
-    try:
+    with exchanging():
         first.connect(f"{folder}/{_DOOR}")
-    except OSError as error:
-        first.close()
-        raise TeamBroken(str(error)) from error
     return Beside(rank, size, memory, [first])
 
 

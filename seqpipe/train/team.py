@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,11 +13,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from seqpipe.errors import TeamBroken
 from seqpipe.text.course import Part
-from seqpipe.train.beside import Beside, beside
+from seqpipe.train.beside import PATIENCE, Beside, beside, exchanging
 
-_PATIENCE = timedelta(hours=6)  # while the first one validates, or encodes a corpus
 _MOST_DIMS = 7
 _TALL = 1024  # rows, from which on it is worth asking which of them hold anything
 
@@ -72,7 +70,7 @@ class Team:
     ) -> list[Tensor]:
         """Of each, the sum or what else over all, in one exchange."""
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        with _together():
+        with exchanging():
             dist.all_reduce(flat, how)
         parts = flat.split([tensor.numel() for tensor in tensors])
         return [part.view_as(tensor) for tensor, part in zip(tensors, parts, strict=True)]
@@ -90,7 +88,7 @@ class Team:
         return self.total([number if self.leads else 0.0])[0]
 
     def leaders_word(self, word: str) -> str:
-        """The same of words."""
+        """What the one that leads says, whatever the others do."""
         held = torch.tensor([*word.encode()], dtype=torch.uint8)
         return bytes(self.gathered(held)[0].tolist()).decode()
 
@@ -113,7 +111,7 @@ class Team:
     def _alike(self, tensor: Tensor) -> list[Tensor]:
         """The same of tensors that have one shape."""
         found = [torch.empty_like(tensor) for _ in range(self.size)]
-        with _together():
+        with exchanging():
             dist.all_gather(found, tensor)
         return found
 
@@ -134,33 +132,21 @@ def joined() -> Iterator[Team]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    with _together():
-        dist.init_process_group(timeout=_PATIENCE)  # gloo between CPUs, nccl between GPUs
-    try:
-        with _neighbours(dist.get_rank(), size) as shared:
-            yield Team(dist.get_rank(), size, shared)
-    finally:
-        dist.destroy_process_group()
+    with exchanging():
+        dist.init_process_group(
+            timeout=timedelta(seconds=PATIENCE)
+        )  # gloo between CPUs, nccl between GPUs
+    with ExitStack() as stack:
+        stack.callback(dist.destroy_process_group)
+        rank = dist.get_rank()
+        shared = _neighbours(rank, size)
+        if shared is not None:
+            stack.enter_context(closing(shared))
+        yield Team(rank, size, shared)
 
 
-@contextmanager
-def _neighbours(rank: int, size: int) -> Iterator[Beside | None]:
+def _neighbours(rank: int, size: int) -> Beside | None:
     """What they share where `torchrun` has begun all of them on one machine."""
     if os.environ.get("LOCAL_WORLD_SIZE") != str(size) or not hasattr(socket, "AF_UNIX"):
-        yield None
-        return
-    shared = beside(rank, size, Team(rank, size).leaders_word)
-    if shared is None:
-        yield None
-        return
-    with closing(shared):
-        yield shared
-
-
-@contextmanager
-def _together() -> Iterator[None]:
-    """An exchange fails when another process is gone, which has told why by itself."""
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:
-        raise TeamBroken(str(error).strip().splitlines()[0]) from error
+        return None
+    return beside(rank, size, Team(rank, size).leaders_word)
