@@ -40,6 +40,7 @@ from seqpipe.cli.train import train
 from seqpipe.components._stage import Lessons
 from seqpipe.text.batches import collate, shuffled
 from seqpipe.text.codec import BOS, EOS, UNK
+from seqpipe.text.rows import Rows
 from seqpipe.text.units import SPECIALS
 
 
@@ -253,7 +254,7 @@ class Learning:
 
     def __call__(self) -> None:
         rows, answers = self.lessons.rows, self.lessons.answers
-        lengths = np.array([len(a) + len(b) for a, b in zip(rows, answers, strict=True)])
+        lengths = self.stage.cells(Rows.of(rows), Rows.of(answers))
         for places in shuffled(lengths, budget=8192, rows=ROWS, seed=0, epoch=0):
             some = Lessons([rows[i] for i in places], [answers[i] for i in places])
             self.stage.learn(some, drop=0.3, buckets=whole_bucket(len(places)))

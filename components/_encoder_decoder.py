@@ -33,6 +33,7 @@ def build_net(
     piece_dropout: float,
     weight_dropout: float,
     label_smoothing: float,
+    sampled_softmax: int,
     sources: int,
     targets: int,
     joint: bool,
@@ -72,6 +73,7 @@ def build_net(
         embedding_dropout=embedding_dropout,
         piece_dropout=piece_dropout,
         label_smoothing=label_smoothing,
+        sampled_softmax=sampled_softmax,
     )
 
 
@@ -92,6 +94,7 @@ def build_translator(
     piece_dropout: float,
     weight_dropout: float,
     label_smoothing: float,
+    sampled_softmax: int = 0,
 ) -> Model[Any, Any]:
     """A recurrent encoder, attention, a recurrent decoder, and embeddings that may be shared."""
     make = partial(
@@ -111,5 +114,6 @@ def build_translator(
         piece_dropout=piece_dropout,
         weight_dropout=weight_dropout,
         label_smoothing=label_smoothing,
+        sampled_softmax=sampled_softmax,
     )
     return make_model(make, TRANSLATOR)

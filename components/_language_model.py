@@ -27,6 +27,7 @@ def build_net(
     weight_dropout: float,
     activation: float,
     change: float,
+    sampled_softmax: int,
     pieces: int,
 ) -> "nn.Module":
     """The net of `seqpipe.LanguageModel.v1`, once its size is known."""
@@ -44,6 +45,7 @@ def build_net(
         weight_dropout=weight_dropout,
         activation=activation,
         change=change,
+        sampled_softmax=sampled_softmax,
     )
 
 
@@ -59,6 +61,7 @@ def build_language_model(
     weight_dropout: float,
     activation: float,
     change: float,
+    sampled_softmax: int = 0,
 ) -> Model[Any, Any]:
     """Recurrent layers over pieces, with the regularizers of the AWD-LSTM, each off at 0."""
     make = partial(
@@ -73,5 +76,6 @@ def build_language_model(
         weight_dropout=weight_dropout,
         activation=activation,
         change=change,
+        sampled_softmax=sampled_softmax,
     )
     return make_model(make, LANGUAGE_MODEL)

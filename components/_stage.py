@@ -138,7 +138,7 @@ class Stage(TrainablePipe):
         return self.reads == "tokens"
 
     def cells(self, rows: Rows, answers: Rows) -> np.ndarray:
-        """How long each row is to the net: what batches are made alike in."""
+        """How long each row is to the net, or each side of it: what batches are made alike in."""
         return rows.lengths
 
     def course(

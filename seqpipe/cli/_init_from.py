@@ -37,6 +37,7 @@ _FREE = {
         "piece_dropout",
         "weight_dropout",
         "label_smoothing",
+        "sampled_softmax",
         "activation",
         "change",
         "chunk",

@@ -20,7 +20,7 @@ from seqpipe.nets.folded import Derived
 from seqpipe.nets.full import full
 from seqpipe.nets.recompute import Recomputing, in_stretches
 from seqpipe.nets.teller import Teller
-from seqpipe.nets.telling import told_loss
+from seqpipe.nets.telling import told_from, told_loss
 from seqpipe.nets.unrolled import given, unrolled
 
 # A text begins as one does that follows the end of another, as in training most do.
@@ -44,6 +44,7 @@ class LanguageModel(Recomputing):
         weight_dropout: float = 0.0,
         activation: float = 0.0,
         change: float = 0.0,
+        sampled_softmax: int = 0,
     ) -> None:
         super().__init__()
         sizes = [embedding] + [width] * (layers - 1)
@@ -64,6 +65,7 @@ class LanguageModel(Recomputing):
         self.weight_dropout = weight_dropout
         self.activation = activation
         self.change = change
+        self.sampled_softmax = told_from(sampled_softmax)
         self._teller: Derived[Teller] = Derived()
 
     @property
@@ -87,7 +89,13 @@ class LanguageModel(Recomputing):
         real = at >= 0
         if not bool(real.all()):
             vectors, at = vectors[real], at[real]
-        loss = told_loss(self._projected(vectors), self._output_weight(), self.bias, at)
+        loss = told_loss(
+            self._projected(vectors),
+            self._output_weight(),
+            self.bias,
+            at,
+            sampled=self.sampled_softmax if self.training else 0,
+        )
         extra = loss.new_zeros(())
         if self.activation:
             extra = extra + self.activation * outputs.square().mean() * len(at)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seqpipe.errors import SettingError
 from seqpipe.nets.full import full
 
 # Rows whose scores stand in memory at a time: the caches hold them through all that is done.
@@ -19,9 +21,14 @@ class _Told(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        smoothing: float,
+        shares: Tensor,
     ) -> Tensor:
-        share = smoothing / len(weight)
         loss = x.new_zeros(())
         of_x, of_weight = torch.empty_like(x), torch.zeros_like(weight)
         of_bias = torch.zeros_like(bias)
@@ -32,13 +39,13 @@ class _Told(torch.autograd.Function):
             scores = torch.addmm(bias, some, weight.t(), out=buffer[: len(some)])  # (R, V)
             scores.sub_(scores.amax(dim=1, keepdim=True))
             told = scores.gather(1, right[:, None]).sum() * (1 - smoothing)
-            if share:
-                told += scores.sum() * share
+            if smoothing:
+                told += scores.mv(shares).sum()
             total = scores.exp_().sum(dim=1, keepdim=True)  # (R, 1)
             loss += total.log().sum() - told
             scores.div_(total)
-            if share:
-                scores.sub_(share)
+            if smoothing:
+                scores.sub_(shares)
             scores.scatter_add_(1, right[:, None], scores.new_full((len(some), 1), smoothing - 1))
             torch.mm(scores, weight, out=out)
             of_weight.addmm_(scores.t(), some)
@@ -48,15 +55,50 @@ class _Told(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return *(grads[0] * kept for kept in ctx.saved_tensors), None, None
+        return *(grads[0] * kept for kept in ctx.saved_tensors), None, None, None
 
 
 def told_loss(
-    x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, smoothing: float = 0.0
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    *,
+    smoothing: float = 0.0,
+    sampled: int = 0,
 ) -> Tensor:
     """The cross entropy of targets (N,) told from x (N, D) by weight (V, D) and bias (V,), summed,
-    with label smoothing (Szegedy et al. 2016)."""
-    loss: Tensor = _Told.apply(full(x), weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
+    with label smoothing (Szegedy et al. 2016).
+
+    With `sampled` they are told from each other and from so many pieces besides, drawn anew for
+    each call, which stand for all that were not (Jean et al. 2015).
+    """
+    pieces = len(weight)
+    wanted = targets.unique() if sampled else targets
+    if not sampled or len(wanted) + sampled >= pieces:
+        shares = weight.new_full((pieces,), smoothing / pieces)
+        return _told(full(x), weight, bias, targets, smoothing, shares)
+    others = torch.ones_like(bias, dtype=torch.bool).index_fill_(0, wanted, False).nonzero()[:, 0]
+    drawn = others[torch.randperm(len(others), device=others.device)[:sampled]]
+    some = torch.cat([wanted, drawn])
+    more = math.log(len(others) / sampled)  # each is that much likelier, for those left out
+    shift = F.pad(bias.new_full((sampled,), more), (len(wanted), 0))
+    shares = shift.exp() * (smoothing / pieces)
+    right = torch.searchsorted(wanted, targets)
+    weight, bias = weight.index_select(0, some), bias.index_select(0, some) + shift
+    loss = _told(full(x), weight, bias, right, smoothing, shares)
+    return loss + len(x) * shares.dot(shift)
+
+
+def told_from(sampled: int) -> int:
+    """How many pieces besides, if that is a number to draw."""
+    if sampled < 0:
+        raise SettingError("model.sampled_softmax", sampled, "0 for all pieces, or how many")
+    return sampled
+
+
+def _told(*given: Any) -> Tensor:
+    loss: Tensor = _Told.apply(*given)  # type: ignore[no-untyped-call]
     return loss
 
 

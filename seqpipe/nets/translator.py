@@ -18,7 +18,7 @@ from seqpipe.nets.encoder import Encoder
 from seqpipe.nets.folded import Derived
 from seqpipe.nets.stepper import Carried, Stepper
 from seqpipe.nets.sweep import Sweeps
-from seqpipe.nets.telling import told_loss
+from seqpipe.nets.telling import told_from, told_loss
 from seqpipe.nets.transfer import begin, vectors_of
 
 BEGIN = 2
@@ -39,6 +39,7 @@ class Translator(nn.Module):
         embedding_dropout: float = 0.0,
         piece_dropout: float = 0.0,
         label_smoothing: float = 0.0,
+        sampled_softmax: int = 0,
         unknown: int = 1,
     ) -> None:
         super().__init__()
@@ -53,6 +54,7 @@ class Translator(nn.Module):
         self.embedded = Fixed(embedding_dropout)
         self.gaps = Gaps(piece_dropout, piece=unknown)
         self.label_smoothing = label_smoothing
+        self.sampled_softmax = told_from(sampled_softmax)
         self.sweeps = Sweeps()
         self._ready: Derived[_Ready] = Derived()
 
@@ -92,6 +94,7 @@ class Translator(nn.Module):
             self.bias,
             targets[real],
             smoothing=self.label_smoothing,
+            sampled=self.sampled_softmax if self.training else 0,
         )
 
     def answers(self, targets: Tensor) -> int:

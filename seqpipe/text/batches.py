@@ -37,10 +37,19 @@ def plan(lengths: NDArray[Any], *, budget: int, rows: int) -> list[NDArray[np.in
 def shuffled(
     lengths: NDArray[Any], *, budget: int, rows: int, seed: int, epoch: int
 ) -> list[NDArray[np.int64]]:
-    """Other neighbours and another order each epoch, the same for the same seed and epoch."""
+    """Other neighbours and another order each epoch, the same for the same seed and epoch.
+
+    Where a row has several sides, with a length each (N, K), neighbours are alike in the first of
+    them, and among these in the next.
+    """
     chance = np.random.default_rng((seed, epoch))
-    spread = chance.random(len(lengths)) * (1 + _NOISE * lengths)
-    parts = _cut(np.argsort(lengths + spread, kind="stable"), lengths, budget, rows)
+    sides = np.atleast_2d(lengths.T).T
+    noise = chance.random(sides.shape)
+    last = sides[:, -1] + noise[:, -1] * (1 + _NOISE * sides[:, -1])
+    # whole numbers, of which many are equal, so that the next side has something to tell apart
+    before = np.floor(sides[:, :-1] * (1 + _NOISE * noise[:, :-1]))
+    order = np.lexsort([last, *before.T[::-1]])
+    parts = _cut(order, sides.sum(axis=1), budget, rows)
     return [parts[i] for i in chance.permutation(len(parts))]
 
 

@@ -57,7 +57,8 @@ class Course(Way, Protocol):
 
 
 class Buckets:
-    """Whole rows, those of like length together; each once, or as often as `drawn` says."""
+    """Whole rows, those of like length together; each once, or as often as `drawn` says. Lengths
+    are those of the rows (N,), or of each of their sides (N, K)."""
 
     def __init__(
         self,
@@ -76,7 +77,8 @@ class Buckets:
     def parts(self, epoch: int) -> Sequence[Part]:
         at = self._drawn.rows(epoch) if self._drawn else np.arange(len(self._lengths))
         every = (at[places] for places in shuffled(self._lengths[at], epoch=epoch, **self._how))
-        return [Part(rows, self._lengths[rows]) for rows in every]
+        cells = np.atleast_2d(self._lengths.T).sum(axis=0)
+        return [Part(rows, cells[rows]) for rows in every]
 
     def take(self, part: Part) -> Taught:
         places = part.at.tolist()

@@ -45,7 +45,7 @@ def test_lessons_are_both_sides_with_their_ends() -> None:
     codec = stage._codec()
     assert row.tolist() == [*codec.encode(["ab c"])[0], EOS]
     assert answer.tolist() == [*codec.encode(["ABC"])[0], EOS]
-    assert stage.cells(Rows.of([row]), Rows.of([answer])).tolist() == [5 + 4]
+    assert stage.cells(Rows.of([row]), Rows.of([answer])).tolist() == [[4, 5]]
 
 
 def test_pairs_that_are_too_long_are_left_out_and_counted() -> None:
@@ -94,6 +94,17 @@ def test_each_noise_is_a_switch_of_its_own(noise: str) -> None:
     quiet, loud = (make_letters_nlp(2, pairs=FEW, model={noise: rate}) for rate in (0.0, 0.3))
     assert furthest(weights_of(quiet), weights_of(loud)) > 0
     assert said(loud) == said(loud)
+
+
+def test_a_sampled_softmax_is_for_learning_alone() -> None:
+    few, other, whole = (
+        make_letters_nlp(2, pairs=FEW, model={"sampled_softmax": few}) for few in (3, 4, 0)
+    )
+    assert furthest(weights_of(few), weights_of(whole)) > 0
+    assert furthest(weights_of(few), weights_of(other)) > 0
+    again = make_letters_nlp(2, pairs=FEW, model={"sampled_softmax": 3})
+    assert furthest(weights_of(few), weights_of(again)) == 0
+    assert said(few) == said(few)
 
 
 def test_averages_are_put_in_and_taken_out() -> None:

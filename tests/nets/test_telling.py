@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqpipe.nets.telling import _ROWS, told_loss
+from seqpipe.errors import SettingError
+from seqpipe.nets.telling import _ROWS, told_from, told_loss
 
 Told = tuple[Tensor, Tensor, Tensor, Tensor]
 smoothed_or_not = pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
@@ -97,3 +98,70 @@ def test_without_gradients_it_says_the_same() -> None:
     with torch.inference_mode():
         found = told_loss(*told, smoothing=0.1)
     torch.testing.assert_close(found, by_torch(told, 0.1).detach())
+
+
+# Told from a few ---------------------------------------------------------------------------
+
+
+def sampled(told: Told, few: int, *, seed: int = 0, smoothing: float = 0.0) -> list[Tensor]:
+    """The loss and all its gradients."""
+    torch.manual_seed(seed)
+    loss = told_loss(*told, smoothing=smoothing, sampled=few)
+    return [loss.detach(), *torch.autograd.grad(loss, told[:3])]
+
+
+@smoothed_or_not
+def test_those_drawn_stand_for_those_left_out(smoothing: float) -> None:
+    """What is drawn hangs on chance, so the rows with a gradient tell which they were."""
+    told = x, weight, bias, targets = make(9, 200)
+    loss, of_x, of_weight, of_bias = sampled(told, 20, smoothing=smoothing)
+    wanted = targets.unique()
+    some = of_weight.abs().sum(dim=1).nonzero()[:, 0]
+    assert len(some) == len(wanted) + 20 and set(wanted.tolist()) <= set(some.tolist())
+    drawn = ~torch.isin(some, wanted)
+    times = torch.ones(len(some), dtype=x.dtype)
+    times[drawn] = (200 - len(wanted)) / 20
+    scores = F.linear(x, weight[some], bias[some])
+    total = (scores.exp() * times).sum(dim=1).log()
+    right = scores[torch.arange(9), torch.searchsorted(some, targets)]
+    smooth = (scores * times).sum(dim=1) / 200
+    expected = (total - (1 - smoothing) * right - smoothing * smooth).sum()
+    torch.testing.assert_close(loss, expected.detach())
+    for found, of in zip((of_x, of_weight, of_bias), (x, weight, bias), strict=True):
+        torch.testing.assert_close(found, torch.autograd.grad(expected, of, retain_graph=True)[0])
+
+
+@smoothed_or_not
+def test_it_is_exact_where_all_others_are_alike(smoothing: float) -> None:
+    x, weight, bias, _ = make(6, 90)
+    alike = torch.arange(90) >= 6
+    with torch.no_grad():
+        weight[alike], bias[alike] = weight[-1].clone(), bias[-1].clone()
+    told = x, weight, bias, torch.arange(6)
+    found = sampled(told, 7, smoothing=smoothing)
+    expected = by_torch(told, smoothing)
+    torch.testing.assert_close(found[0], expected.detach())
+    torch.testing.assert_close(found[1], torch.autograd.grad(expected, x)[0])
+
+
+@given(rows=st.integers(0, 9), pieces=st.integers(1, 12), few=st.integers(0, 14))
+def test_enough_are_all(rows: int, pieces: int, few: int) -> None:
+    told = make(rows, pieces)
+    whole = few == 0 or len(told[3].unique()) + few >= pieces
+    found = told_loss(*told, smoothing=0.1, sampled=few)
+    if whole:
+        torch.testing.assert_close(found, by_torch(told, 0.1))
+    assert found.isfinite()
+
+
+def test_others_are_drawn_each_time_and_the_same_by_seed() -> None:
+    told = make(4, 500)
+    assert sampled(told, 9)[0] == sampled(told, 9)[0] != sampled(told, 9, seed=1)[0]
+    losses = torch.stack([sampled(told, 60, seed=seed)[0] for seed in range(200)])
+    assert losses.std() > 0
+    torch.testing.assert_close(losses.mean(), by_torch(told, 0.0).detach(), rtol=0.05, atol=0)
+
+
+def test_fewer_than_none_are_refused() -> None:
+    with pytest.raises(SettingError, match=r"model\.sampled_softmax = -1 .* 0 for all"):
+        told_from(-1)

@@ -86,6 +86,32 @@ def test_shuffled_rows_are_of_near_equal_length_in_random_order() -> None:
     assert abs(np.corrcoef(longest, range(len(longest)))[0, 1]) < 0.3
 
 
+@given(lengths=lengths_of, budget=budgets, rows=limits)
+def test_shuffled_covers_each_row_of_two_sides_once(
+    lengths: NDArray[np.int64], budget: int, rows: int
+) -> None:
+    sides = np.stack([lengths, lengths[::-1]], axis=1)
+    parts = shuffled(sides, budget=budget, rows=rows, seed=0, epoch=3)
+    check(parts, sides.sum(axis=1), budget, rows)
+    one = shuffled(lengths[:, None], budget=budget, rows=rows, seed=0, epoch=3)
+    same = shuffled(lengths, budget=budget, rows=rows, seed=0, epoch=3)
+    assert [part.tolist() for part in one] == [part.tolist() for part in same]
+
+
+def test_shuffled_rows_are_of_near_equal_length_on_both_sides() -> None:
+    chance = np.random.default_rng(0)
+    written = chance.integers(5, 40, 20_000)
+    read = np.maximum(1, written + chance.normal(0, 3, len(written)).astype(np.int64))
+    sides = np.stack([written, read], axis=1)
+    neighbours = []
+    for epoch in (0, 1):
+        parts = shuffled(sides, budget=10**6, rows=48, seed=0, epoch=epoch)
+        cells = sum(len(part) * sides[part].max(axis=0) for part in parts)
+        assert (cells < [1.05, 1.12] * sides.sum(axis=0)).all()
+        neighbours.append({frozenset(part.tolist()) for part in parts})
+    assert len(neighbours[0] & neighbours[1]) < len(neighbours[0]) // 20
+
+
 @pytest.mark.parametrize("limits", [{"budget": 0, "rows": 1}, {"budget": 1, "rows": 0}])
 def test_limits_below_one_are_refused(limits: dict[str, int]) -> None:
     with pytest.raises(SettingError, match="= 0 is not allowed"):
