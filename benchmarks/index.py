@@ -74,7 +74,8 @@ BENCHES = {
     "training": Entry(
         "Learning",
         "Steps of `seqpipe train` against those of the same net in a plain torch loop, with packed "
-        "batches of rows in any order; pieces that the net reads a second.",
+        "batches of rows in any order; pieces that the net reads a second. A generator's rows are "
+        "windows of one running text, all of one length, or documents of their own.",
         "training:training",
     ),
     "limits": Entry(

@@ -20,6 +20,7 @@ BUNDLED = {
     "tokenizer": "sentences_en",
     "translator": "phrases_en_de",
     "generator": "verse_en",
+    "generator of rows": "reviews_en",
 }
 
 
@@ -32,19 +33,17 @@ def training(bench: Bench) -> None:
         source = bench.source(
             stage.data, bundled, of=name, **(columns.get(bundled, {}) or dict(stage.columns))
         )
-        here = Stage(
-            name, source.path, dict(source.columns), limit=2000 if bench.quick else stage.limit
-        )
+        limit = 2000 if bench.quick else stage.limit
+        here = Stage(stage.name, source.path, dict(source.columns), limit)
         with tempfile.TemporaryDirectory(prefix="seqpipe-bench-") as folder:
             args = argparse.Namespace(device="cpu", data=Path("/"))
-            _compared(bench, Ours(Desk(args, Path(folder)), here), here, steps)
+            ours = Ours(Desk(args, Path(folder)), here)
+            _compared(bench, name, {OURS: ours, PLAIN: plain_of(ours, here)}, steps)
 
 
-def _compared(bench: Bench, ours: Ours, stage: Stage, steps: int) -> None:
-    runs: Mapping[str, Callable[[int], tuple[int, float]]] = {
-        OURS: ours,
-        PLAIN: plain_of(ours, stage),
-    }
+def _compared(
+    bench: Bench, name: str, runs: Mapping[str, Callable[[int], tuple[int, float]]], steps: int
+) -> None:
     speeds: dict[str, list[float]] = {who: [] for who in runs}
     for run in runs.values():
         run(3)
@@ -53,6 +52,6 @@ def _compared(bench: Bench, ours: Ours, stage: Stage, steps: int) -> None:
             units, seconds = run(steps)
             speeds[who].append(units / seconds)
     for who, each in speeds.items():
-        bench.figure(stage.name, f"{who}, pieces/s", "speed", *each)
+        bench.figure(name, f"{who}, pieces/s", "speed", *each)
     ratios = [a / b for a, b in zip(speeds[OURS], speeds[PLAIN], strict=True)]
-    bench.ratio(stage.name, *ratios)
+    bench.ratio(name, *ratios)
