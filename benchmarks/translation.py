@@ -6,12 +6,12 @@
 DATA is a folder that holds the sets `multi30k` and `tatoeba_en_zh` as `datasets` reads them, and
 PYTHON an interpreter that has JoeyNMT and safetensors. Times are taken in turns on one thread.
 `quality` trains a stage and scores it at beam 5. `training` is a pass over the same pairs by nets
-of the same sizes, on the subwords of one joint BPE. `beam` and `greedy` translate the part that is
-scored, ours from text to Doc, with a shortlist of output pieces and without. JoeyNMT is trained
-for `--steps` before it translates, and its speed counts where the lengths are those of the
-reference: after too few steps they are not. `greedy` compares with the net's own plain form too:
-every row kept to the last step, and keys projected in each. `--keep` keeps all weights, and takes
-those that are there. BLEU is that of sacrebleu, without case.
+of the same sizes, on the subwords of one joint BPE; ours once more with a sampled softmax. `beam`
+and `greedy` translate the part that is scored, ours from text to Doc, with a shortlist of output
+pieces and without. JoeyNMT is trained for `--steps` before it translates, and its speed counts
+where the lengths are those of the reference: after too few steps they are not. `greedy` compares
+with the net's own plain form too: every row kept to the last step, and keys projected in each.
+`--keep` keeps all weights, and takes those that are there. BLEU is that of sacrebleu, without case.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tasks", default=str(TASKS[0]), help=", ".join(map(str, TASKS)))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=800, help="of a pass of training")
+    parser.add_argument("--sampled", type=int, default=500, help="`sampled_softmax` of another")
     parser.add_argument("--joeynmt", metavar="PYTHON")
     parser.add_argument("--steps", type=int, default=400, help="of JoeyNMT, before it translates")
     parser.add_argument("--shortlist", type=int, default=40, help="pieces for each of the source")
@@ -218,6 +219,8 @@ def training(corpus: Corpus, args: argparse.Namespace) -> None:
     pairs = corpus.pairs(args.pairs)
     tokens = sum(len(target.split(" ")) + 1 for _, target in pairs)
     runs: dict[str, Callable[[], Any]] = {"seqpipe": Learning(corpus, args)}
+    if args.sampled:
+        runs[f"seqpipe, told from {args.sampled} besides"] = Learning(corpus, args, args.sampled)
     peer = JoeyNMT(corpus, "training", args) if args.joeynmt else None
     if peer is not None:
         print(f"training  {corpus.task}: {peer.name}", flush=True)
@@ -230,9 +233,10 @@ def training(corpus: Corpus, args: argparse.Namespace) -> None:
 class Learning:
     """The stage with the sizes of the peer: a call learns from all pairs once."""
 
-    def __init__(self, corpus: Corpus, args: argparse.Namespace) -> None:
+    def __init__(self, corpus: Corpus, args: argparse.Namespace, sampled: int = 0) -> None:
         task = corpus.task
         sizes = {
+            "sampled_softmax": sampled,
             "cell": args.cell,
             "embedding": args.embedding,
             "width": args.hidden,

@@ -23,7 +23,7 @@ class Part:
     """What is learned side by side, before the weights move or gradients gather on."""
 
     at: NDArray[np.int64]  # (B,) rows, or places in running text
-    lengths: NDArray[np.int64]  # (B,)
+    lengths: NDArray[np.int64]  # (B,), or of each side (B, K)
     follows: bool = False  # whether each goes on where that of the part before has ended
 
     def __len__(self) -> int:
@@ -77,8 +77,7 @@ class Buckets:
     def parts(self, epoch: int) -> Sequence[Part]:
         at = self._drawn.rows(epoch) if self._drawn else np.arange(len(self._lengths))
         every = (at[places] for places in shuffled(self._lengths[at], epoch=epoch, **self._how))
-        cells = np.atleast_2d(self._lengths.T).sum(axis=0)
-        return [Part(rows, cells[rows]) for rows in every]
+        return [Part(rows, self._lengths[rows]) for rows in every]
 
     def take(self, part: Part) -> Taught:
         places = part.at.tolist()

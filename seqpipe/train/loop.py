@@ -174,7 +174,7 @@ class Loop:
         lengths = [own.lengths for share in shares for own in share if len(own)]
         words = sum(int(some.sum()) for some in lengths)
         at.words += words
-        at.padding += sum(int(some.max()) * len(some) for some in lengths) - words
+        at.padding += sum(int(some.max(axis=0).sum()) * len(some) for some in lengths) - words
         self._words += words
         at.batch += len(group)
         at.step += 1

@@ -91,6 +91,18 @@ def test_empty_pairs_are_left_out_and_counted(pairs: Path, tmp_path: Path) -> No
     assert meta["seqpipe"]["trained_on"]["rows"] == 120
 
 
+def test_the_share_of_padding_is_that_of_both_sides(tmp_path: Path) -> None:
+    rows = [{"source": "a" * 2, "target": "b" * 6}, {"source": "a" * 6, "target": "b" * 2}]
+    data = write_lines(tmp_path / "rows.jsonl", rows)
+    settings = {**QUICK, "training.max_steps": 1, "corpora.train.without": 0.0}
+    settings["components.translator.codec.unit"] = "char"
+    train("translator", str(data), output=tmp_path / "out", overrides=settings)
+    (line,) = told(tmp_path / "out")
+    cells = 2 * (6 + 1) + 2 * (6 + 1)  # each with its end
+    assert line["words"] == 2 * (2 + 1) + 2 * (6 + 1)
+    assert line["padding"] == pytest.approx(1 - line["words"] / cells)
+
+
 STEP = 6  # between two validations
 
 

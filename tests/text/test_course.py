@@ -184,3 +184,10 @@ def test_buckets_are_those_of_before() -> None:
             some, said = course.take(part)
             assert [row.tolist() for row in some] == [[i] * lengths[i] for i in part.at]
             assert [answer.tolist() for answer in said] == [[i] for i in part.at]
+
+
+def test_parts_tell_the_lengths_of_each_side() -> None:
+    rows = make_rows([3, 1, 2, 5])
+    sides = np.stack([rows.lengths, rows.lengths[::-1]], axis=1)
+    for part in Buckets(rows, rows, sides, side_by_side=2, budget=99, seed=0).parts(1):
+        assert part.lengths.tolist() == sides[part.at].tolist()
