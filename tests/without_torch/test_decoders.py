@@ -40,6 +40,7 @@ TRANSLATING: dict[str, Any] = {
     "piece_dropout": 0.0,
     "weight_dropout": 0.0,
     "label_smoothing": 0.0,
+    "sampled_softmax": 0,
     "sources": PIECES,
     "targets": PIECES,
     "joint": True,
@@ -55,6 +56,7 @@ GOING_ON: dict[str, Any] = {
     "weight_dropout": 0.0,
     "activation": 0.0,
     "change": 0.0,
+    "sampled_softmax": 0,
     "pieces": PIECES,
 }
 ROWS = np.array([[5, 9, 4, 12, 3], [7, 3, 0, 0, 0], [11, 5, 6, 3, 0]])
