@@ -80,10 +80,9 @@ def main() -> None:
         "tune": tune,
     }
     with tempfile.TemporaryDirectory(prefix="seqpipe-bench-") as folder:
-        bench = Bench(args, Path(folder))
         for part in args.parts.split(","):
             for name in ["sentiment"] if part == "tune" else args.stages.split(","):
-                parts[part](bench, STAGES[name])
+                parts[part](Bench(args, Path(folder) / name), STAGES[name])
 
 
 def arguments() -> argparse.Namespace:
