@@ -132,10 +132,8 @@ def joined() -> Iterator[Team]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    with exchanging():
-        dist.init_process_group(
-            timeout=timedelta(seconds=PATIENCE)
-        )  # gloo between CPUs, nccl between GPUs
+    with exchanging():  # by gloo between CPUs, by nccl between GPUs
+        dist.init_process_group(timeout=timedelta(seconds=PATIENCE))
     with ExitStack() as stack:
         stack.callback(dist.destroy_process_group)
         rank = dist.get_rank()
