@@ -38,13 +38,13 @@ from typing import Any
 
 from datasets import load_dataset
 
+from benchmarks.commands import SINGLE
 from benchmarks.hostile import BAD, strange
 from seqpipe.cli.train import train
 
 BATCHES = (64, 256, 1000, 4000)  # of spacy apply, of which the fastest counts
 KILLED = ("parts", "csv", "jsonl", "parquet", "spacy")
 WARM = 100  # what is taken off is the time of so many times fewer documents
-SINGLE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def main() -> None:

@@ -18,15 +18,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
@@ -40,13 +36,13 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_model_from_config, registry, resolve_dot_names
 
 from benchmarks import plain_nets
+from benchmarks.commands import done, side_by_side
 from seqpipe.cli._trainee import whole_bucket
 from seqpipe.cli.train import train
 from seqpipe.components._stage import Lessons
 from seqpipe.text.codec import EOS
 from seqpipe.text.rows import Rows
 
-SINGLE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 PARTS = ("speed", "together", "kills", "tune")
 VALIDATED = 50  # rows, after a single step: a net that has learned nothing writes without an end
 
@@ -233,10 +229,9 @@ def speed(bench: Bench, stage: Stage) -> None:
 def together(bench: Bench, stage: Stage) -> None:
     """The last line of the log tells the speed since the validation before it, without that, and
     without what a process begins with."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     found: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(bench.args.repeats):
-        for processes, begin in ((1, []), (2, torchrun)):
+        for processes in found:
             output = bench.folder / f"together-{stage.name}-{processes}"
             settings = {
                 "training.max_steps": 2 * bench.args.long,
@@ -244,7 +239,7 @@ def together(bench: Bench, stage: Stage) -> None:
                 "corpora.dev.limit": VALIDATED,
             }
             options = [f"--{name}={value}" for name, value in settings.items()]
-            done([*begin, *bench.command(stage, output, "--overwrite", *options)])
+            done([*side_by_side(processes), *bench.command(stage, output, "--overwrite", *options)])
             line = json.loads((output / "log.jsonl").read_text().splitlines()[-1])
             found[processes].append(line["words_per_second"])
     ratios = [two / one for one, two in zip(found[1], found[2], strict=True)]
@@ -254,24 +249,6 @@ def together(bench: Bench, stage: Stage) -> None:
         f"{statistics.median(found[1]):,.0f}, {statistics.median(ratios):.2f} times "
         f"({min(ratios):.2f} to {max(ratios):.2f}); wanted 1.7",
     )
-
-
-def done(command: Sequence[str], *, seconds: float | None = None) -> bool:
-    """Whether it came to its end; after so many seconds it is killed."""
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        env={**os.environ, **SINGLE},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        said = process.communicate(timeout=seconds)[1]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        said = process.communicate()[1]
-    if process.returncode not in (0, -signal.SIGKILL):
-        raise SystemExit(f"{' '.join(command)}\n{said.decode(errors='replace')}")
-    return process.returncode == 0
 
 
 # Kills ---------------------------------------------------------------------------------------

@@ -38,14 +38,16 @@ def read_pairs(
     without: float = 0.0,
     only: float = 0.0,
     longest: int = 0,
+    both_ways: bool = False,
     revision: str | None = None,
 ) -> Callable[[Language], Iterable[Example]]:
     """Examples whose reference carries the target text in `reference._.<extension>`.
 
     `source` and `target` are columns, keys of the dicts in a column `translation`, or the suffixes
     of parallel text files. Pairs with a side longer than `longest` characters are left out (0: none
-    is). As in `seqpipe.Dataset.v1` each call is the next epoch, and `without` and `only` hold pairs
-    out, the same in every run.
+    is). With `both_ways` each pair is followed by the same the other way round, to learn from (Ding
+    et al. 2021). As in `seqpipe.Dataset.v1` each call is the next epoch, and `without` and `only`
+    hold pairs out, the same in every run.
     """
     if not Doc.has_extension(extension):
         Doc.set_extension(extension, default=None)
@@ -64,7 +66,8 @@ def read_pairs(
         longest=longest,
         revision=revision,
     )
-    return PairsCorpus(opened, order=Order(shuffle=shuffle, seed=seed, buffer=buffer))
+    order = Order(shuffle=shuffle, seed=seed, buffer=buffer)
+    return PairsCorpus(opened, order=order, turned=extension if both_ways else None)
 
 
 registry.readers("seqpipe.Pairs.v1", func=read_pairs)
@@ -232,15 +235,21 @@ class DocPairs:
 
 
 class PairsCorpus:
-    """Pairs as Examples; nothing is opened before the first call."""
+    """Pairs as Examples; nothing is opened before the first call.
 
-    def __init__(self, opened: Callable[[], Pairs | DocPairs], *, order: Order) -> None:
+    Where an extension is `turned`, what it holds is a text too, which becomes that of the doc.
+    """
+
+    def __init__(
+        self, opened: Callable[[], Pairs | DocPairs], *, order: Order, turned: str | None = None
+    ) -> None:
         self._opened, self._order, self._calls = opened, order, 0
+        self._turned = turned
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         self._calls += 1
         references = self._pairs.references(nlp, self._order, epoch=self._calls - 1)
-        return (Example(nlp.make_doc(doc.text), doc) for doc in references)
+        return self._examples(nlp, references)
 
     def portions(
         self, nlp: Language, *, epoch: int, size: int, at: Place
@@ -248,7 +257,15 @@ class PairsCorpus:
         """Of an epoch from a place on, at least `size` rows at a time."""
         random = self._order.chance(epoch)
         for portion in self._pairs.portions(nlp, random, size=size, at=at):
-            yield portion.made(lambda doc: Example(nlp.make_doc(doc.text), doc))
+            yield Portion(self._examples(nlp, portion.items), portion.end)
+
+    def _examples(self, nlp: Language, references: Iterable[Doc]) -> Iterator[Example]:
+        for reference in references:
+            yield Example(nlp.make_doc(reference.text), reference)
+            if self._turned is not None:
+                turned = nlp.make_doc(reference._.get(self._turned))
+                turned._.set(self._turned, reference.text)
+                yield Example(nlp.make_doc(turned.text), turned)
 
     @cached_property
     def _pairs(self) -> Pairs | DocPairs:

@@ -17,6 +17,7 @@ from spacy.util import registry
 
 from seqpipe.corpora.pairs import Pair, Pairs, open_pairs, read_pairs
 from seqpipe.errors import ColumnMissing, DataEmpty, SettingError, SourceMissing, SplitMissing
+from seqpipe.text.portions import Place
 
 EN, DE = [f"number {at}" for at in range(40)], [f"Nummer {at}" for at in range(40)]
 NAMES: dict[str, Any] = {"source": "en", "target": "de"}
@@ -70,6 +71,30 @@ def test_the_reference_carries_the_target(data: str, nlp: Language) -> None:
     assert [one.predicted.text for one in examples] == EN
     assert examples[0].reference.text == "number 0"
     assert examples[0].predicted._.translation is None
+
+
+def test_each_pair_is_followed_by_the_same_the_other_way_round(
+    data: str, docs: str, nlp: Language
+) -> None:
+    ways = resolved(path=data, shuffle=False, both_ways=True, **NAMES)
+    sides = list(zip(EN, DE, strict=True))
+    both = [pair for one in sides for pair in (one, one[::-1])]
+    assert [(eg.predicted.text, eg.reference._.translation) for eg in ways(nlp)] == both
+    assert all(eg.reference.text == eg.predicted.text for eg in ways(nlp))
+    of_docs = resolved(path=docs, shuffle=False, both_ways=True)
+    with pytest.warns(UserWarning, match="1 of 21 pairs skipped"):
+        examples = list(of_docs(nlp))
+    assert [one.predicted.text for one in examples[:2]] == ["number 0 ", "Nummer 0"]
+    assert len(examples) == 40
+
+
+def test_a_stream_comes_both_ways_too(data: str, nlp: Language) -> None:
+    corpus = resolved(path=data, streaming=True, both_ways=True, **NAMES)
+    portions = list(corpus.portions(nlp, epoch=0, size=8, at=Place()))
+    pairs = [
+        (eg.predicted.text, eg.reference._.translation) for some in portions for eg in some.items
+    ]
+    assert sorted(pairs) == sorted([*zip(EN, DE, strict=True), *zip(DE, EN, strict=True)])
 
 
 def test_the_target_goes_where_it_is_wanted(data: str, nlp: Language) -> None:
