@@ -6,14 +6,15 @@
 
 DATA is a folder that holds the sets `multi30k` and `tatoeba_en_zh` as `datasets` reads them, and
 PYTHON an interpreter that has JoeyNMT and safetensors. Times are taken in turns on one thread.
-`quality` trains a stage, in so many processes, and scores it at beam 5. `training` is a pass over
-the same pairs by nets of the same sizes, on the subwords of one joint BPE; ours once more with a
-sampled softmax. `beam` and `greedy` translate the part that is scored, ours from text to Doc, with
-a shortlist of output pieces and without. JoeyNMT is trained for `--steps` before it translates, and
-its speed counts where the lengths are those of the reference: after too few steps they are not.
-`greedy` compares with the net's own plain form too: every row kept to the last step, and keys
-projected in each. `--keep` keeps all weights, and takes those that are there. BLEU is that of
-sacrebleu, without case.
+`quality` trains a stage, in so many processes, first both ways and then the one that is wanted, or
+with `--plain` the one alone, and scores it at beam 5. `training` is a pass over the same pairs by
+nets of the same sizes, on the subwords of one joint BPE; ours once more with a sampled softmax.
+`beam` and `greedy` translate the part that is scored, ours from text to Doc, with a shortlist of
+output pieces and without. JoeyNMT is trained for `--steps` before it translates, and its speed
+counts where the lengths are those of the reference: after too few steps they are not. `greedy`
+compares with the net's own plain form too: every row kept to the last step, and keys projected in
+each. `--keep` keeps all weights, and takes those that are there. BLEU is that of sacrebleu, without
+case.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,7 @@ class Task:
     part: str
     cut: str
     wanted: float = 0.0  # BLEU; 0: none is asked for
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of the training, besides defaults
-    before: Mapping[str, Any] = field(default_factory=dict)  # of one that goes before, both ways
+    trainings: Sequence[Mapping[str, Any]] = ()  # settings of each; it goes on from the one before
 
     def __str__(self) -> str:
         return f"{self.name}:{self.source}-{self.target}"
@@ -69,7 +69,7 @@ SETTINGS = {
     "components.translator.shortlist": 40,
     "seqpipe.rows": 48,
 }
-BOTH_WAYS = {
+BEFORE = {
     **SETTINGS,
     "training.max_steps": 2800,
     "training.eval_frequency": 1400,
@@ -83,11 +83,16 @@ BEHIND = {
     "training.dropout": 0.35,
     "seqpipe.rows": 96,
 }
+SHORT = {"training.dropout": 0.4, "components.translator.model.piece_dropout": 0.1}
+TATOEBA = (
+    {**BEFORE, **SHORT, "training.max_steps": 2000, "training.eval_frequency": 1000},
+    {**BEHIND, **SHORT, "training.max_steps": 2400, "training.eval_frequency": 600},
+)
 TASKS = (
-    Task("multi30k", "en", "de", "test", "13a", 37.0, BEHIND, before=BOTH_WAYS),
-    Task("multi30k", "de", "en", "test", "13a", 39.0, {**SETTINGS, "training.dropout": 0.35}),
-    Task("tatoeba_en_zh", "en", "zh", "validation", "zh", settings=SETTINGS),
-    Task("tatoeba_en_zh", "zh", "en", "validation", "13a", settings=SETTINGS),
+    Task("multi30k", "en", "de", "test", "13a", 37.0, (BEFORE, BEHIND)),
+    Task("multi30k", "de", "en", "test", "13a", 39.0, ({**SETTINGS, "training.dropout": 0.35},)),
+    Task("tatoeba_en_zh", "en", "zh", "validation", "zh", trainings=TATOEBA),
+    Task("tatoeba_en_zh", "zh", "en", "validation", "13a", trainings=TATOEBA),
 )
 PIECES = 8000  # of nets that are compared in speed of training
 ROWS = 80  # as JoeyNMT has it
@@ -119,6 +124,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--parts", default="quality,training,beam,greedy")
     parser.add_argument("--tasks", default=str(TASKS[0]), help=", ".join(map(str, TASKS)))
     parser.add_argument("--processes", type=int, default=1, help="that quality trains with")
+    parser.add_argument("--plain", action="store_true", help="quality without what goes before")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=800, help="of a pass of training")
     parser.add_argument("--sampled", type=int, default=500, help="`sampled_softmax` of another")
@@ -207,14 +213,15 @@ class JoeyNMT:
 def quality(corpus: Corpus, args: argparse.Namespace) -> None:
     """At beam 5: of ours after a whole training, of JoeyNMT after `--steps`."""
     task = corpus.task
-    folder = args.keep / f"seqpipe-{task.name}-{task.source}-{task.target}"
-    minutes = taught(task, args, folder)
+    name = "plain" if args.plain else "seqpipe"
+    folder = args.keep / f"{name}-{task.name}-{task.source}-{task.target}"
+    minutes = learned(task, args, folder)
     nlp = spacy.load(folder / "model-best")
     weights = sum(w.numel() for w in nlp.get_pipe("translator").shim.net.parameters())
     found = [doc._.translation for doc in nlp.pipe(corpus.scored[task.source])]
     asked = f", wanted {task.wanted}" if task.wanted else ""
     print(
-        f"quality   {task}: seqpipe: {corpus.bleu(found)}{asked}; {weights / 1e6:.1f}M weights, "
+        f"quality   {task}: {name}: {corpus.bleu(found)}{asked}; {weights / 1e6:.1f}M weights, "
         f"{minutes:.0f} minutes of training by {args.processes} processes of one thread",
         flush=True,
     )
@@ -225,27 +232,21 @@ def quality(corpus: Corpus, args: argparse.Namespace) -> None:
         peer.close()
 
 
-def taught(task: Task, args: argparse.Namespace, folder: Path) -> float:
-    """How many minutes the trainings of a task take, what goes before among them."""
-    if not task.before:
-        return learned(task.settings, task, args, folder)
-    first = folder.with_name(f"{folder.name}-before")
-    minutes = learned(task.before, task, args, first)
-    beginning = f"--init-from={first / 'model-best'}"
-    return minutes + learned(task.settings, task, args, folder, beginning)
-
-
-def learned(
-    settings: Mapping[str, Any], task: Task, args: argparse.Namespace, folder: Path, *more: str
-) -> float:
-    """Trains, unless the folder has it; the rows of a step are those of all processes."""
-    command = ["-m", "seqpipe", "train", "translator", str(args.data / task.name), "--resume"]
-    command += [f"--source={task.source}", f"--target={task.target}", f"--output={folder}"]
-    told = {**settings, "seqpipe.rows": settings["seqpipe.rows"] // args.processes}
-    command += [f"--{name}={json.dumps(value)}" for name, value in told.items()]
-    done([*side_by_side(args.processes), *command, *more])
-    log = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    return float(json.loads(log[-1])["seconds"]) / 60
+def learned(task: Task, args: argparse.Namespace, folder: Path) -> float:
+    """How many minutes the trainings of a task take; those that the folder has are not repeated."""
+    trainings = (SETTINGS,) if args.plain else task.trainings
+    minutes, more = 0.0, []
+    for at, settings in enumerate(trainings, 1):
+        output = folder if at == len(trainings) else folder.with_name(f"{folder.name}-{at}")
+        command = ["-m", "seqpipe", "train", "translator", str(args.data / task.name), "--resume"]
+        command += [f"--source={task.source}", f"--target={task.target}", f"--output={output}"]
+        told = {**settings, "seqpipe.rows": settings["seqpipe.rows"] // args.processes}
+        command += [f"--{name}={json.dumps(value)}" for name, value in told.items()]
+        done([*side_by_side(args.processes), *command, *more])
+        log = (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        minutes += json.loads(log[-1])["seconds"] / 60
+        more = [f"--init-from={output / 'model-best'}"]
+    return minutes
 
 
 def training(corpus: Corpus, args: argparse.Namespace) -> None:
