@@ -52,6 +52,35 @@ def test_it_learns_more_with_every_epoch(pairs: Path, tmp_path: Path) -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_learned_both_ways_it_translates_either_way_and_is_gone_on_from(tmp_path: Path) -> None:
+    rows = [{"source": source, "target": target} for source, target in make_pairs(800)]
+    data = str(write_lines(tmp_path / "rows.jsonl", rows))
+    settings = {
+        "components.translator.codec.unit": "char",
+        "components.translator.codec.min_count": 3,
+        "components.translator.search.beam": 1,
+        "components.translator.model.embedding": 24,
+        "components.translator.model.width": 24,
+        "components.translator.model.decoder_width": 32,
+        "components.translator.model.decoder_layers": 1,
+        "training.optimizer.learn_rate.rate": 0.02,
+        "training.dropout": 0.0,
+        "training.eval_frequency": 500,
+        "training.max_steps": 500,
+    }
+    ways = {**settings, "corpora.train.both_ways": True}
+    either = train("translator", data, output=tmp_path / "either", overrides=ways)
+    nlp = spacy.load(either.best)
+    assert [doc._.translation for doc in nlp.pipe(["ad ij.", "AD IJ."])] == ["AD IJ.", "ad ij."]
+    few = {"training.max_steps": 2, "training.eval_frequency": 2}
+    onward = train(
+        "translator", data, output=tmp_path / "on", overrides=few, init_from=str(either.best)
+    )
+    nlp = spacy.load(onward.last)
+    assert nlp("ad ij.")._.translation == "AD IJ."
+    assert nlp.config["corpora"]["train"]["both_ways"] is False
+
+
 def test_columns_by_name_and_in_dicts(tmp_path: Path) -> None:
     rows = [{"en": source, "de": target} for source, target in make_pairs(60)]
     plain = write_lines(tmp_path / "plain.jsonl", rows)
