@@ -23,7 +23,6 @@ import os
 import random
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -38,7 +37,7 @@ from typing import Any
 
 from datasets import load_dataset
 
-from benchmarks.commands import SINGLE
+from benchmarks.commands import begun
 from benchmarks.hostile import BAD, strange
 from seqpipe.cli.train import train
 
@@ -149,13 +148,6 @@ def ran(command: Sequence[str], *, codes: Sequence[int] = (0,)) -> Ran:
     if process.returncode not in codes:
         raise SystemExit(f"{' '.join(command)}\n{said}")
     return Ran(seconds, watcher.peak(), process.returncode, said)
-
-
-def begun(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    surroundings = {**os.environ, **SINGLE}
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=surroundings
-    )
 
 
 class Watcher:

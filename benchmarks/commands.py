@@ -18,14 +18,16 @@ def side_by_side(processes: int) -> list[str]:
     return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
 
 
-def done(command: Sequence[str], *, seconds: float | None = None) -> bool:
-    """Whether it came to its end; after so many seconds it is killed."""
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        env={**os.environ, **SINGLE},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+def begun(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    surroundings = {**os.environ, **SINGLE}
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=surroundings
     )
+
+
+def done(command: Sequence[str], *, seconds: float | None = None) -> bool:
+    """Whether what Python is to run came to its end; after so many seconds it is killed."""
+    process = begun([sys.executable, *command])
     try:
         said = process.communicate(timeout=seconds)[1]
     except subprocess.TimeoutExpired:

@@ -56,8 +56,8 @@ class Task:
     target: str
     part: str
     cut: str
+    trainings: Sequence[Mapping[str, Any]]  # settings of each; it goes on from the one before
     wanted: float = 0.0  # BLEU; 0: none is asked for
-    trainings: Sequence[Mapping[str, Any]] = ()  # settings of each; it goes on from the one before
 
     def __str__(self) -> str:
         return f"{self.name}:{self.source}-{self.target}"
@@ -85,10 +85,10 @@ BEHIND = {
 }
 WAYS = (BEFORE, BEHIND)
 TASKS = (
-    Task("multi30k", "en", "de", "test", "13a", 37.0, WAYS),
-    Task("multi30k", "de", "en", "test", "13a", 39.0, ({**SETTINGS, "training.dropout": 0.35},)),
-    Task("tatoeba_en_zh", "en", "zh", "validation", "zh", trainings=WAYS),
-    Task("tatoeba_en_zh", "zh", "en", "validation", "13a", trainings=WAYS),
+    Task("multi30k", "en", "de", "test", "13a", WAYS, 37.0),
+    Task("multi30k", "de", "en", "test", "13a", ({**SETTINGS, "training.dropout": 0.35},), 39.0),
+    Task("tatoeba_en_zh", "en", "zh", "validation", "zh", WAYS),
+    Task("tatoeba_en_zh", "zh", "en", "validation", "13a", WAYS),
 )
 PIECES = 8000  # of nets that are compared in speed of training
 ROWS = 80  # as JoeyNMT has it
@@ -120,7 +120,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--parts", default="quality,training,beam,greedy")
     parser.add_argument("--tasks", default=str(TASKS[0]), help=", ".join(map(str, TASKS)))
     parser.add_argument("--processes", type=int, default=1, help="that quality trains with")
-    parser.add_argument("--plain", action="store_true", help="quality without what goes before")
+    parser.add_argument("--plain", action="store_true", help="no training both ways before")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=800, help="of a pass of training")
     parser.add_argument("--sampled", type=int, default=500, help="`sampled_softmax` of another")
@@ -209,16 +209,15 @@ class JoeyNMT:
 def quality(corpus: Corpus, args: argparse.Namespace) -> None:
     """At beam 5: of ours after a whole training, of JoeyNMT after `--steps`."""
     task = corpus.task
-    name = "plain" if args.plain else "seqpipe"
-    folder = args.keep / f"{name}-{task.name}-{task.source}-{task.target}"
+    folder = folder_of(task, args)
     minutes = learned(task, args, folder)
     nlp = spacy.load(folder / "model-best")
     weights = sum(w.numel() for w in nlp.get_pipe("translator").shim.net.parameters())
     found = [doc._.translation for doc in nlp.pipe(corpus.scored[task.source])]
     asked = f", wanted {task.wanted}" if task.wanted else ""
     print(
-        f"quality   {task}: {name}: {corpus.bleu(found)}{asked}; {weights / 1e6:.1f}M weights, "
-        f"{minutes:.0f} minutes of training by {args.processes} processes of one thread",
+        f"quality   {task}: seqpipe: {corpus.bleu(found)}{asked}; {weights / 1e6:.1f}M weights, "
+        f"{minutes:.0f} minutes of training, processes of one thread: {args.processes}",
         flush=True,
     )
     if args.joeynmt:
@@ -226,6 +225,13 @@ def quality(corpus: Corpus, args: argparse.Namespace) -> None:
         peer()
         print(f"quality   {task}: {peer.name}: {corpus.bleu(peer.found())}", flush=True)
         peer.close()
+
+
+def folder_of(task: Task, args: argparse.Namespace) -> Path:
+    """Where its model is kept, for all parts."""
+    name = "plain" if args.plain else "seqpipe"
+    folder: Path = args.keep / f"{name}-{task.name}-{task.source}-{task.target}"
+    return folder
 
 
 def learned(task: Task, args: argparse.Namespace, folder: Path) -> float:
@@ -304,7 +310,7 @@ def beam(corpus: Corpus, args: argparse.Namespace) -> None:
 def greedy(corpus: Corpus, args: argparse.Namespace) -> None:
     """The same in batches of 32, and the net's own plain form, which must find the same."""
     translating("greedy", corpus, args, {"beam": 1}, f"--texts-batch={GREEDY_BATCH}")
-    nlp = spacy.load(model_of(corpus, args))
+    nlp = spacy.load(folder_of(corpus.task, args) / "model-best")
     stage: Any = nlp.get_pipe("translator")
     rows = stage.encode([nlp.make_doc(text) for text in corpus.scored[corpus.task.source]])
     batches = [rows[i : i + GREEDY_BATCH] for i in range(0, len(rows), GREEDY_BATCH)]
@@ -364,12 +370,6 @@ def plain(net: Any, rows: Sequence[Any]) -> list[list[int]]:
     return [line[: line.index(EOS)] if EOS in line else line for line in lines]
 
 
-def model_of(corpus: Corpus, args: argparse.Namespace) -> Path:
-    task = corpus.task
-    model: Path = args.keep / f"seqpipe-{task.name}-{task.source}-{task.target}" / "model-best"
-    return model
-
-
 def translating(
     doing: str,
     corpus: Corpus,
@@ -380,7 +380,7 @@ def translating(
     source, runs = corpus.task.source, dict[str, Callable[[], Any]]()
     texts, found = list(corpus.scored[source]), dict[str, list[str]]()
     for best in (0, args.shortlist):
-        nlp = spacy.load(model_of(corpus, args))
+        nlp = spacy.load(folder_of(corpus.task, args) / "model-best")
         stage: Any = nlp.get_pipe("translator")
         stage.search = stage.search.changed(**search)
         stage.alignment = ""
