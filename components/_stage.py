@@ -119,7 +119,7 @@ class Stage(TrainablePipe):
         raise NotImplementedError
 
     answers = "<f4"  # the numbers that a net of this stage should say
-    # what it keeps besides settings, codec and weights, and the file of each
+    # what it keeps besides settings, codec and weights, and the file of each; no bytes, no file
     extras: Mapping[str, str] = MappingProxyType({})
 
     def extra(self, name: str) -> bytes:
@@ -320,10 +320,13 @@ class Stage(TrainablePipe):
         self.shim.from_files({path.name: path.read_bytes() for path in folder.glob(_MODEL)})
 
     def _write_extra(self, name: str, path: Path) -> None:
-        _write(path, self.extra(name))
+        if data := self.extra(name):
+            _write(path, data)
+        else:
+            path.unlink(missing_ok=True)  # what stood there before
 
     def _read_extra(self, name: str, path: Path) -> None:
-        self.load_extra(name, path.read_bytes())
+        self.load_extra(name, path.read_bytes() if path.exists() else b"")
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         parts = {

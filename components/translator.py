@@ -14,11 +14,13 @@ from thinc.api import Model
 
 from seqpipe.components._beginning import read_beginning
 from seqpipe.components._earlier import read_earlier
+from seqpipe.components._memory import MEMORY
 from seqpipe.components._protection import HOLDERS, Protection, holder_ids
 from seqpipe.components._recut import Recut
+from seqpipe.components._remembering import RememberingStage
 from seqpipe.components._search import SearchRecipe
 from seqpipe.components._sides import SHORTLIST, TARGET, learn_shortlist, learn_side, rows_of
-from seqpipe.components._stage import CodecRecipe, Lessons, Stage, read_defaults, set_extension
+from seqpipe.components._stage import CodecRecipe, Lessons, read_defaults, set_extension
 from seqpipe.components._translation import Source, Translation, joined, spelled
 from seqpipe.components._units import (
     DOC,
@@ -94,7 +96,7 @@ Words = Sequence[int]  # the pieces of one word or more
 _NOTHING = Translation("", 0.0, [], [])
 
 
-class TranslatorStage(Stage):
+class TranslatorStage(RememberingStage):
     """Reads a doc, its sentences, tokens or spans; writes `doc._.translation` and the like."""
 
     answers = "<i4"
@@ -128,23 +130,25 @@ class TranslatorStage(Stage):
         self.recut = Recut(bpe_dropout)
         self.best = shortlist
         self.shortlist: Optional[Shortlist] = None
-        files = {"target": TARGET, "shortlist": SHORTLIST}
+        files = {"target": TARGET, "shortlist": SHORTLIST, "memory": MEMORY}
         kept = {"target": target_codec is not None, "shortlist": shortlist > 0}
-        self.extras = {name: file for name, file in files.items() if kept[name]}
+        self.extras = {name: file for name, file in files.items() if kept.get(name, True)}
         self._whole = self.unit in (DOC, SENT, TOKEN)  # spans may overlap
-        for field in (*self.fields, f"{extension}_nbest"):
+        for field in (*self.fields, f"{extension}_nbest", f"{extension}_recalled"):
             set_extension(field, Doc, Span, Token)
 
     def extra(self, name: str) -> bytes:
         if name == "shortlist":
             return cast(Shortlist, self.shortlist).to_bytes()
-        return self._target().to_bytes()
+        return self._target().to_bytes() if name == "target" else super().extra(name)
 
     def load_extra(self, name: str, data: bytes) -> None:
         if name == "shortlist":
             self.shortlist = Shortlist.from_bytes(data)
-        else:
+        elif name == "target":
             self.target_codec = Codec.from_bytes(data)
+        else:
+            super().load_extra(name, data)
 
     @property
     def needs_tokens(self) -> bool:
@@ -191,10 +195,7 @@ class TranslatorStage(Stage):
 
     def encode(self, docs: Sequence[Doc]) -> List[Ids]:
         """A row for each source of the docs."""
-        return self._closed(self._codec(), [s.masked.text for d in docs for s in self.sources(d)])
-
-    def _closed(self, codec: Codec, texts: Sequence[str]) -> List[Ids]:
-        return [np.append(ids, np.int32(EOS)) for ids in codec.encode(texts)]
+        return self.closed(self._codec(), [s.masked.text for d in docs for s in self.sources(d)])
 
     def predict_rows(self, encoded: Union[Sequence[Ids], Rows]) -> List[List[Found]]:
         """The best few of each row, as `search` has it."""
@@ -219,12 +220,14 @@ class TranslatorStage(Stage):
         for row, place in zip(needed, places.tolist(), strict=True):
             row += required[place] if required else ()
         begun = [prefix[place] for place in places.tolist()] if prefix else None
+        remembered = self.remembered(ids, lengths)
         pieces = None
         if self.shortlist is not None:
             asked = [*(begun or ()), *(word for row in needed for word in row), [EOS]]
+            asked += [remembered.known()] if remembered is not None else []
             pieces = self.shortlist.of(arrays.array(ids), besides=[*chain.from_iterable(asked)])
         return (search or self.search).run(
-            *self.shim.seen(net, net.begin(ids, lengths, pieces)),
+            *self.beside(*self.shim.seen(net, net.begin(ids, lengths, pieces)), remembered),
             lengths=arrays.array(lengths),
             prefix=begun,
             required=needed,
@@ -249,11 +252,13 @@ class TranslatorStage(Stage):
             parts = [(source, self._spelled(source, next(walk))) for source in self.sources(doc)]
             if self._whole:
                 self._write(doc, joined(text, 0, len(text), parts))
+                self.write_recalled(doc, [source.masked.text for source, _ in parts])
             for _, of_unit in groupby(parts, key=lambda part: id(part[0].unit)):
                 own = list(of_unit)
                 unit = own[0][0].unit
                 if unit.at is not None:
                     self._write(unit.at, joined(text, unit.start, unit.end, own))
+                    self.write_recalled(unit.at, [source.masked.text for source, _ in own])
 
     def _write(self, at: Any, translations: Sequence[Translation]) -> None:
         best = translations[0]
@@ -307,7 +312,7 @@ class TranslatorStage(Stage):
             required=[words] * len(every) if words else None,
             forbidden=[form for word in forbidden for form in self._forms(word)],
         )
-        rows = self._closed(self._codec(), [source.masked.text for source in sources])
+        rows = self.closed(self._codec(), [source.masked.text for source in sources])
         found = self.run_rows(rows, how)
         return [
             self._spelled(source, some) if source.masked.text.strip() else [_NOTHING]
@@ -342,6 +347,7 @@ class TranslatorStage(Stage):
         beginning = read_beginning(generator, tokenizer)
         tokenizer = beginning.tokenizer if beginning else tokenizer
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        self.forget()
         holders = HOLDERS if self.protection else ()
 
         def pairs() -> Iterator[Tuple[str, str]]:
@@ -377,12 +383,9 @@ class TranslatorStage(Stage):
     def lessons(self, examples: Sequence[Example]) -> Lessons:
         """A row each, for pairs that are not too long for the net."""
         pairs = [pair for example in examples for pair in self.pairs(example)]
-        rows = self._closed(self._codec(), [source for source, _ in pairs])
-        answers = self._closed(self._target(), [target for _, target in pairs])
-        most = self.longest or max(map(len, [*rows, *answers]), default=0)
-        short = [i for i in range(len(rows)) if max(len(rows[i]), len(answers[i])) <= most + 1]
-        self.skipped += len(rows) - len(short)
-        return Lessons([rows[i] for i in short], [answers[i] for i in short])
+        rows, answers, short = self.fitting(pairs)
+        self.skipped += len(pairs) - len(short)
+        return Lessons(rows, answers)
 
     def learn(self, lessons: Lessons, **how: Any) -> float:
         return super().learn(self.recut.of(lessons, self._codec(), self._target()), **how)

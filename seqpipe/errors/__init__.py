@@ -23,6 +23,7 @@ SeqpipeError
 │   ├── LabelsTooFew        fewer labels than a decision needs
 │   ├── LabelsFixed         a label that comes too late
 │   ├── LabelUnknown        a document labelled with what the stage never saw
+│   ├── MemoryUnfit         what a translator remembers is damaged or cannot be asked
 │   ├── RehearsalRefused    `nlp.rehearse` on a stage that does not offer it
 │   └── TorchNeeded         graphs were asked for what only a torch net can do
 ├── NotExplained        a doc without what is to be shown
@@ -189,6 +190,11 @@ class RehearsalRefused(StageError):
             f"The stage {stage!r} cannot rehearse: mix some of the old examples into the new ones "
             "and call nlp.update() instead."
         )
+
+
+class MemoryUnfit(StageError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"What this translator remembers cannot be used: {reason}.")
 
 
 class TorchNeeded(StageError):

@@ -121,7 +121,7 @@ class Translator(nn.Module):
         to go on with."""
         vectors, attention, carried = writing.stepper.step(tokens, writing.carried)
         scores = torch.addmm(writing.bias, vectors, writing.weight)
-        return scores, attention, replace(writing, carried=carried)
+        return scores, attention, replace(writing, carried=carried, vectors=vectors)
 
     def output_weight(self) -> Tensor:
         """What each piece is told by: (V, D)."""
@@ -154,7 +154,8 @@ class Writing:
     pieces: Tensor | None  # (V',) those that the columns of the scores stand for; None: all
     weight: Tensor  # (D, V') of the output
     bias: Tensor  # (V',)
+    vectors: Tensor | None = None  # (R, D) that the scores of the step before were told from
 
     def pick(self, rows: Tensor) -> Writing:
         """Some rows, in any order, as often as they are named."""
-        return replace(self, carried=self.carried.pick(rows))
+        return replace(self, carried=self.carried.pick(rows), vectors=None)

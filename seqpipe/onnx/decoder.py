@@ -138,7 +138,7 @@ def draw_steps(decoder: Decoder) -> bytes:
     _draw_run(branches[0], steps, [tokens, *_flat(before), *fed])
     _draw_each(branches[1], steps, tokens, before, fed)
     carried = [f"{name}.after" for name in [*_flat(before), *fed]]
-    names = ["written", "scores", "attention", *carried]
+    names = ["written", "scores", "attention", *carried, "vectors"]
     bodies = [branch.body() for branch in branches]
     found = graph.ops(
         "If", _ALONE, outputs=len(names), then_branch=bodies[0], else_branch=bodies[1]
@@ -180,7 +180,7 @@ def _draw_each(
     one = steps.step(graph, tokens, before, "".join(fed), _seated(steps.decoder))
     graph.output(tokens, "int64", None, name="each.tokens")
     graph.output(steps.tell(graph, one.vectors), "float32", None)
-    for made in (one.attention, *_flat(one.after), *([one.fed] if fed else [])):
+    for made in (one.attention, *_flat(one.after), *([one.fed] if fed else []), one.vectors):
         graph.output(made, "float32", None)
 
 
@@ -195,6 +195,7 @@ def _draw_run(graph: Graph, steps: _Steps, first: list[str]) -> None:
     graph.output(scores, "float32", None)
     for made in (graph.op("Squeeze", attention, between), *carried):
         graph.output(made, "float32", None)
+    graph.output(graph.op("Identity", scores), "float32", None)  # nobody asks for its vectors
 
 
 def _draw_best(within: Graph, steps: _Steps) -> object:

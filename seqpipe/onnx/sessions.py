@@ -26,6 +26,9 @@ class Session:
         found: list[Any] = self._ready().run(outputs, inputs)
         return found
 
+    def gives(self, output: str) -> bool:
+        return output in {found.name for found in self._ready().get_outputs()}
+
     def _ready(self) -> Any:
         # a fork does not copy the threads that compute, and would wait for them for ever
         if self._opened is None or (self._threads > 1 and self._owner != os.getpid()):

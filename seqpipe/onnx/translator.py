@@ -9,18 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.errors import MemoryUnfit
 from seqpipe.held import Drawing
 from seqpipe.onnx.decoder import Decoder, draw_steps
 from seqpipe.onnx.encoder import LookedUp, draw_encoder, draw_rows
 from seqpipe.onnx.graph import Graph, Weights
-from seqpipe.onnx.seats import Ints, Seats
 from seqpipe.onnx.sessions import Session
 from seqpipe.onnx.stepping import GATES, Array, scaled
+from seqpipe.search.seats import Ints, Seats
 from seqpipe.search.state import Run, Step
 
 _SPARE = 0.75  # share of the sources still looked at, below which the others are let go
@@ -135,6 +137,13 @@ class Writing:
     pieces: Ints | None  # (V',) those that the columns of the scores stand for; None: all
     # the weight (V', D) and the bias (V',) of these, they themselves, and that there are such
     output: Mapping[str, NDArray[Any]]
+    told_from: Array | None = None  # (R, D) by which the scores of the step before were told
+
+    @property
+    def vectors(self) -> Array:
+        if self.told_from is None:
+            raise MemoryUnfit("its graphs are of an earlier version: export it anew")
+        return self.told_from
 
     def pick(self, rows: Ints) -> Writing:
         """Some rows, in any order, as often as they are named."""
@@ -165,6 +174,11 @@ class Translator:
         self._after = [f"{name}.after" for name in self._carried]
         self._gates = GATES[cell] * decoder_width
 
+    @cached_property
+    def _vectors(self) -> list[str]:
+        """What a memory is asked by; a graph of an earlier version has no such output."""
+        return ["vectors"] if self._step.gives("vectors") else []
+
     def begin(self, ids: Ints, lengths: Ints, shortlist: Ints | None = None) -> Writing:
         """What writing begins with; `shortlist` (V',), ascending, are the only pieces to be
         written."""
@@ -188,10 +202,12 @@ class Translator:
     def step(self, tokens: Ints, writing: Writing) -> Step[Writing]:
         """What follows these pieces (R,)."""
         given = {"tokens": tokens, **writing.looked.given, **writing.states, **writing.output}
-        scores, attention, *after = self._step.run(given, "scores", "attention", *self._after)
+        names = ["scores", "attention", *self._after, *self._vectors]
+        scores, attention, *after = self._step.run(given, *names)
+        vectors = after.pop() if self._vectors else None
         states = dict(zip(self._carried, after, strict=True))
         attention[writing.looked.empty] = 0.0
-        going = Writing(writing.looked, states, writing.pieces, writing.output)
+        going = Writing(writing.looked, states, writing.pieces, writing.output, vectors)
         return Step(scores, going, attention)
 
     def best(self, token: int, writing: Writing, *, end: int, most: int) -> Run:

@@ -44,6 +44,12 @@ class Operations(Protocol):
     def put(self, scores: Any, columns: Ints, values: Any) -> Any:
         """Others (R, N) in these columns (R, N), -1 for none."""
 
+    def add(self, scores: Any, each: Floats) -> Any:
+        """A number (R, 1) to all of each row."""
+
+    def like(self, values: Floats, scores: Any) -> Any:
+        """Where the scores are held, in their precision."""
+
     def highest(self, x: Any, count: int) -> tuple[Any, Any]:
         """So many of each row, the highest first, and their columns."""
 

@@ -52,6 +52,15 @@ def put(scores: Array, columns: NDArray[np.int64], values: Array) -> Array:
     return wider[:, :width]
 
 
+def add(scores: Array, each: Array) -> Array:
+    found: Array = scores + each.astype(scores.dtype)
+    return found
+
+
+def like(values: Array, scores: Array) -> Array:
+    return values.astype(scores.dtype, copy=False)
+
+
 def highest(x: Array, count: int) -> tuple[Array, NDArray[np.int64]]:
     width = x.shape[1]
     if count < width:

@@ -44,6 +44,11 @@ class TorchState:
         pieces = state.pieces
         return cls(state, device, None if pieces is None else pieces.cpu().numpy())
 
+    @property
+    def vectors(self) -> NDArray[Any]:
+        """(R, D) that the scores of the step before were told from."""
+        return array(self.inner.vectors)
+
     @torch.inference_mode()
     def pick(self, rows: NDArray[np.int64]) -> TorchState:
         return replace(self, inner=self.inner.pick(torch.from_numpy(rows).to(self.device)))
@@ -83,6 +88,14 @@ def put(scores: Tensor, columns: NDArray[np.int64], values: Any) -> Tensor:
     places = _beside(np.where(columns < 0, width, columns), scores)
     given = values if isinstance(values, Tensor) else scores.new_full(places.shape, values)
     return wider.scatter_(1, places, given)[:, :width]
+
+
+def add(scores: Tensor, each: NDArray[Any]) -> Tensor:
+    return scores + like(each, scores)
+
+
+def like(values: NDArray[Any], scores: Tensor) -> Tensor:
+    return torch.from_numpy(values).to(scores)
 
 
 def highest(x: Tensor, count: int) -> tuple[Tensor, Tensor]:

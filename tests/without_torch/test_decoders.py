@@ -13,7 +13,6 @@ from seqpipe.components._encoder_decoder import build_net as build_translator
 from seqpipe.components._language_model import build_net as build_language_model
 from seqpipe.onnx.language_model import LANGUAGE_MODEL
 from seqpipe.onnx.rounding import rounded
-from seqpipe.onnx.seats import Seats
 from seqpipe.onnx.sessions import Session
 from seqpipe.onnx.stepping import GATES
 from seqpipe.onnx.translator import TRANSLATOR
@@ -21,6 +20,7 @@ from seqpipe.search.beam import beam
 from seqpipe.search.greedy import greedy
 from seqpipe.search.logits import NoRepeat
 from seqpipe.search.on_torch import TorchNet, TorchState
+from seqpipe.search.seats import Seats
 from seqpipe.search.stops import Limits, stop_after
 
 PIECES = 15
