@@ -7,10 +7,12 @@
 DATA is a folder that holds the sets `multi30k` and `tatoeba_en_zh` as `datasets` reads them, and
 PYTHON an interpreter that has JoeyNMT and safetensors. Times are taken in turns on one thread.
 `quality` trains a stage, in so many processes, first both ways and then the one that is wanted, or
-with `--plain` the one alone, and scores it at beam 5. `training` is a pass over the same pairs by
-nets of the same sizes, on the subwords of one joint BPE; ours once more with a sampled softmax.
-`beam` and `greedy` translate the part that is scored, ours from text to Doc, with a shortlist of
-output pieces and without. JoeyNMT is trained for `--steps` before it translates, and its speed
+with `--plain` the one alone, and scores it at beam 5: by the net alone, and beside the pairs of the
+train part, which it remembers; trust in them is fitted to the validation part. `training` is a pass
+over the same pairs by nets of the same sizes, on the subwords of one joint BPE; ours once more with
+a sampled softmax. `beam` and `greedy` translate the part that is scored, ours from text to Doc,
+with a shortlist of output pieces and without, and beside the pairs that are remembered.
+JoeyNMT is trained for `--steps` before it translates, and its speed
 counts where the lengths are those of the reference: after too few steps they are not. `greedy`
 compares with the net's own plain form too: every row kept to the last step, and keys projected in
 each. `--keep` keeps all weights, and takes those that are there. BLEU is that of sacrebleu, without
@@ -90,6 +92,7 @@ TASKS = (
     Task("tatoeba_en_zh", "en", "zh", "validation", "zh", WAYS),
     Task("tatoeba_en_zh", "zh", "en", "validation", "13a", WAYS),
 )
+BESIDE = "seqpipe, beside what it remembers"
 PIECES = 8000  # of nets that are compared in speed of training
 ROWS = 80  # as JoeyNMT has it
 GREEDY_BATCH = 32
@@ -211,15 +214,18 @@ def quality(corpus: Corpus, args: argparse.Namespace) -> None:
     task = corpus.task
     folder = folder_of(task, args)
     minutes = learned(task, args, folder)
-    nlp = spacy.load(folder / "model-best")
-    weights = sum(w.numel() for w in nlp.get_pipe("translator").shim.net.parameters())
-    found = [doc._.translation for doc in nlp.pipe(corpus.scored[task.source])]
-    asked = f", wanted {task.wanted}" if task.wanted else ""
-    print(
-        f"quality   {task}: seqpipe: {corpus.bleu(found)}{asked}; {weights / 1e6:.1f}M weights, "
-        f"{minutes:.0f} minutes of training, processes of one thread: {args.processes}",
-        flush=True,
-    )
+    for name, place in (("seqpipe", folder / "model-best"), (BESIDE, remembering(task, args))):
+        nlp = spacy.load(place)
+        weights = sum(w.numel() for w in nlp.get_pipe("translator").shim.net.parameters())
+        found = [doc._.translation for doc in nlp.pipe(corpus.scored[task.source])]
+        asked = f", wanted {task.wanted}" if task.wanted else ""
+        size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+        print(
+            f"quality   {task}: {name}: {corpus.bleu(found)}{asked}; {weights / 1e6:.1f}M weights, "
+            f"{size / 1e6:.0f} MB, {minutes:.0f} minutes of training, processes of one thread: "
+            f"{args.processes}",
+            flush=True,
+        )
     if args.joeynmt:
         peer = JoeyNMT(corpus, "beam", args)
         peer()
@@ -232,6 +238,17 @@ def folder_of(task: Task, args: argparse.Namespace) -> Path:
     name = "plain" if args.plain else "seqpipe"
     folder: Path = args.keep / f"{name}-{task.name}-{task.source}-{task.target}"
     return folder
+
+
+def remembering(task: Task, args: argparse.Namespace) -> Path:
+    """Where the same net remembers the pairs that it learned from."""
+    folder = folder_of(task, args)
+    output = folder.with_name(f"{folder.name}-memory")
+    if not output.exists():
+        command = ["-m", "seqpipe", "remember", str(folder / "model-best")]
+        command += [str(args.data / task.name), f"--output={output}"]
+        done([*command, f"--source={task.source}", f"--target={task.target}"])
+    return output
 
 
 def learned(task: Task, args: argparse.Namespace, folder: Path) -> float:
@@ -379,14 +396,17 @@ def translating(
 ) -> None:
     source, runs = corpus.task.source, dict[str, Callable[[], Any]]()
     texts, found = list(corpus.scored[source]), dict[str, list[str]]()
-    for best in (0, args.shortlist):
-        nlp = spacy.load(folder_of(corpus.task, args) / "model-best")
+    plain = folder_of(corpus.task, args) / "model-best"
+    ways = {"seqpipe": plain, f"seqpipe, shortlist of {args.shortlist}": plain}
+    ways[BESIDE] = remembering(corpus.task, args)
+    for name, place in ways.items():
+        nlp = spacy.load(place)
+        best = "shortlist" in name
         stage: Any = nlp.get_pipe("translator")
         stage.search = stage.search.changed(**search)
         stage.alignment = ""
         if not best:
             stage.shortlist = None
-        name = f"seqpipe, shortlist of {best}" if best else "seqpipe"
 
         def run(nlp: Any = nlp, name: str = name) -> None:
             found[name] = [doc._.translation for doc in nlp.pipe(texts, batch_size=len(texts))]

@@ -21,6 +21,7 @@ USUAL = Trust(weight=4.5, reach=0.085, likeness=2.0, most=0.65)
 WIDTH = 64  # numbers of a vector: more change little
 _SEEN = 4000  # pairs that the room is made from
 _FITTED = 2000  # pairs that trust is fitted to, at most
+_SPREAD = 2.0  # of the fitted numbers around the usual ones, before any pair was seen
 _MOST = 0.95  # the net is never silenced
 _FLOOR = 1e-9
 _AT_ONCE = 1024  # pieces whose scores stand in memory
@@ -148,7 +149,8 @@ def fitted(run: Run, memory: PairMemory, held: Encoded) -> Tuple[Trust, Fit]:
     hits = torch.from_numpy(_wide(right, widest, 0.0))
     most = math.log(USUAL.most / (_MOST - USUAL.most))
     start = [USUAL.weight, math.log(USUAL.reach), math.log(USUAL.likeness), most]
-    numbers = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    usual = torch.tensor(start, dtype=torch.float64)
+    numbers = usual.clone().requires_grad_()
 
     def nats() -> "Tensor":
         weight, reach, likeness, most = numbers.unbind()
@@ -162,7 +164,9 @@ def fitted(run: Run, memory: PairMemory, held: Encoded) -> Tuple[Trust, Fit]:
 
     def closure() -> "Tensor":
         search.zero_grad()
-        loss = nats()
+        # few pieces leave it about as it usually is
+        unusual = ((numbers - usual) / _SPREAD).square().sum() / 2
+        loss = nats() + unusual / len(by_net)
         loss.backward()
         return loss
 
