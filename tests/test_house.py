@@ -46,6 +46,7 @@ COMMANDS = [
     "info",
     "init-config",
     "push",
+    "remember",
     "serve",
     "train",
     "translate",
@@ -90,6 +91,7 @@ _TRANSLATION = [
     "translation",
     "translation_confidence",
     "translation_nbest",
+    "translation_recalled",
     "translation_score",
 ]
 _MEASURES = ["bits_per_char", "generated", "generated_nbest", "perplexity", "surprisal"]
