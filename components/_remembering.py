@@ -10,7 +10,8 @@ import numpy as np
 from seqpipe.components._memory import PairMemory, Recalled
 from seqpipe.components._protection import Protection
 from seqpipe.components._stage import Lessons, Stage
-from seqpipe.components._trusting import Encoded, Fit, Told, fitted, remembering, telling
+from seqpipe.components._trust import Fit
+from seqpipe.components._trusting import Encoded, Told, fitted, remembering, telling
 from seqpipe.errors import DataEmpty, SettingError
 from seqpipe.search import arrays
 from seqpipe.search.recalling import Recalling, RecallingState, Remembered

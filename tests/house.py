@@ -70,6 +70,7 @@ SHARED = {
     "_tagger",
     "_text_stream",
     "_translation",
+    "_trust",
     "_trusting",
     "_units",
     "_writing",

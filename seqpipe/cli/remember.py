@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seqpipe.errors import FieldMissing, OutputInUse
 
 if TYPE_CHECKING:
-    from seqpipe.components._trusting import Fit
+    from seqpipe.components._trust import Fit
     from seqpipe.corpora.pairs import Pair
 
 _EXAMPLE = """examples:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     print(f"{done.pairs:,} pairs remembered, {done.new:,} of them new")
     if done.fit is not None:
         print(
-            f"a piece of {done.fit.pairs:,} pairs held out costs {done.fit.beside:.3f} nats beside "
+            f"a piece of {done.fit.held:,} pairs held out costs {done.fit.beside:.3f} nats beside "
             f"them, {done.fit.alone:.3f} without"
         )
     print(f"written to {done.output}")
