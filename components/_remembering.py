@@ -17,7 +17,7 @@ from seqpipe.search import arrays
 from seqpipe.search.recalling import Recalling, RecallingState, Remembered
 from seqpipe.text.codec import EOS, Codec, Ids
 
-_BESIDE = 16  # remembered pairs that a source is translated beside
+_BESIDE = 32  # remembered pairs that a source is translated beside
 _SHOWN = 3  # of them that are told
 
 
@@ -46,7 +46,7 @@ class RememberingStage(Stage):
         beside: Optional[int] = None,
     ) -> Optional[Fit]:
         """From now on a text is translated beside those of these pairs, and of all that were
-        remembered before, whose sources are most like it: `beside` says how many (16).
+        remembered before, whose sources are most like it: `beside` says how many (32).
 
         How much is made of them is fitted to pairs that are held out; without such it stays as it
         was. Pairs too long for the net are left out. Learning changes what this rests on: a stage

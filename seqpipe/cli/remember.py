@@ -50,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     fitted = "part that trust in them is fitted to (validation, if there is one), or none"
     parser.add_argument("--held-out", metavar="PART", help=fitted)
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N rows")
-    parser.add_argument("--beside", type=int, metavar="N", help="pairs for each text (16)")
+    parser.add_argument("--beside", type=int, metavar="N", help="pairs for each text (32)")
     parser.add_argument("--afresh", action="store_true", help="forget what was remembered before")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("-o", "--output", metavar="FOLDER", help="where to (MODEL-memory)")
