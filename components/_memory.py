@@ -65,6 +65,9 @@ class PairMemory:
     beside: int  # pairs that a source is translated beside
     _noted: Dict[bytes, Any] = field(default_factory=dict, repr=False)
 
+    def __len__(self) -> int:
+        return len(self.pairs)
+
     @cached_property
     def _index(self) -> Likeness:
         return Likeness(self.sources)
@@ -82,7 +85,7 @@ class PairMemory:
                 self._noted.clear()
             places, alike = self._index.nearest(row, self.beside)
             same = alike > _SAME if len(alike) and alike[0] > _SAME else alike > 0
-            found = self._noted[key] = places[same], alike[same]
+            found = self._noted[key] = places[same], np.where(alike > _SAME, 1, alike)[same]
         return found
 
     def of(self, rows: Sequence[Ids]) -> Remembered:
@@ -126,9 +129,7 @@ class PairMemory:
     @classmethod
     def from_bytes(cls, data: bytes) -> "PairMemory":
         try:
-            held = safetensors.load(data)
-            size = int.from_bytes(data[:8], "little")
-            told = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["seqpipe"])
+            held, told = opened(data)
             texts, ends = held["texts"].tobytes(), held["ends"].tolist()
             every = [texts[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(ends)]
             return cls(
@@ -142,3 +143,11 @@ class PairMemory:
             )
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
             raise MemoryUnfit(f"its file is damaged ({error})") from error
+
+
+def opened(data: bytes) -> Tuple[Dict[str, np.ndarray], Dict[str, Any]]:
+    """The tensors of a memory's file, and what is told beside them."""
+    held = safetensors.load(data)
+    size = int.from_bytes(data[:8], "little")
+    told: Dict[str, Any] = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["seqpipe"])
+    return held, told

@@ -29,7 +29,7 @@ class RememberingStage(Stage):
     memory: Optional[PairMemory] = None
 
     def extra(self, name: str) -> bytes:
-        return self.memory.to_bytes() if self.memory else b""
+        return self.memory.to_bytes() if self.memory is not None else b""
 
     def load_extra(self, name: str, data: bytes) -> None:
         self.memory = PairMemory.from_bytes(data) if data else None

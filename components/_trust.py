@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Tuple
 import numpy as np
 
 from seqpipe.components._memory import Room
-from seqpipe.search.recalling import Trust
+from seqpipe.search.recalling import SURE, Trust
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 USUAL = Trust(weight=5.0, reach=0.078, likeness=1.5, most=0.6)
 WIDTH = 64  # numbers of a vector: more change little
 _SPREAD = 2.0  # of the fitted numbers around the usual ones, before any piece was seen
-_MOST = 0.95  # the net is never silenced
 _FLOOR = 1e-9
 
 
@@ -40,6 +39,7 @@ class Case:
     apart: np.ndarray  # (T, K) squared distances
     alike: np.ndarray  # (T, K), 0 where nothing is remembered
     right: np.ndarray  # (T, K) whether it is the same piece
+    same: bool = False  # whether all is what the same source became
 
 
 def room_of(vectors: np.ndarray) -> Room:
@@ -70,7 +70,8 @@ def fit_trust(cases: Sequence[Case], *, held: int) -> Tuple[Trust, Fit]:
     apart, right = all_of("apart", floor=0), all_of("right", floor=0)
     alike = all_of("alike", floor=0)
     nothing, alike = alike == 0, alike.clamp(min=_FLOOR).log()
-    most = math.log(USUAL.most / (_MOST - USUAL.most))
+    same = torch.tensor([case.same for case in cases for _ in case.alone])
+    most = math.log(USUAL.most / (SURE - USUAL.most))
     start = [USUAL.weight, math.log(USUAL.reach), math.log(USUAL.likeness), most]
     usual = torch.tensor(start, dtype=torch.float64)
     numbers = usual.clone().requires_grad_()
@@ -80,7 +81,7 @@ def fit_trust(cases: Sequence[Case], *, held: int) -> Tuple[Trust, Fit]:
         nearness = weight - apart / reach.exp() + likeness.exp() * alike
         weights = nearness.exp().masked_fill(nothing, 0.0)
         mass = weights.sum(dim=1)
-        share = _MOST * most.sigmoid() / (1 + mass)
+        share = SURE * most.sigmoid().where(~same, 1.0) / (1 + mass)
         chance = (1 - share * mass) * by_net.exp() + share * (weights * right).sum(dim=1)
         return chance.clamp(min=1e-12).log().mean().neg()
 
@@ -96,6 +97,6 @@ def fit_trust(cases: Sequence[Case], *, held: int) -> Tuple[Trust, Fit]:
 
     search.step(closure)
     weight, reach, likeness, most = numbers.detach().tolist()
-    trust = Trust(weight, math.exp(reach), math.exp(likeness), _MOST / (1 + math.exp(-most)))
+    trust = Trust(weight, math.exp(reach), math.exp(likeness), SURE / (1 + math.exp(-most)))
     with torch.no_grad():
         return trust, Fit(held, len(by_net), -float(by_net.mean()), float(nats()))

@@ -107,5 +107,7 @@ def fitted(run: Run, memory: PairMemory, held: Encoded) -> Tuple[Trust, Fit]:
             apart = np.square(asked).sum(axis=1, keepdims=True) - 2 * asked @ keys.T
             apart += np.square(keys).sum(axis=1)
             alike = np.where(pieces < 0, 0, remembered.alike[0])[None].repeat(len(says), axis=0)
-            cases.append(Case(says, apart, alike, pieces == held.answers[i][:, None]))
+            right = pieces == held.answers[i][:, None]
+            same = bool(remembered.alike.max() >= 1)
+            cases.append(Case(says, apart, alike, right, same))
     return fit_trust(cases, held=len(held.rows))

@@ -15,8 +15,9 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from seqpipe.components._earlier import read_earlier
+from seqpipe.components._reminding import RemindedStage
 from seqpipe.components._search import SearchRecipe
-from seqpipe.components._stage import Buckets, CodecRecipe, Lessons, Stage, read_defaults
+from seqpipe.components._stage import Buckets, CodecRecipe, Lessons, read_defaults
 from seqpipe.components._surprisal import (
     Costs,
     Names,
@@ -99,7 +100,7 @@ class Reading:
     written: Sequence[Found] = ()
 
 
-class Generator(Stage):
+class Generator(RemindedStage):
     """Reads a doc; writes `doc._.generated`, `doc._.perplexity`, `token._.surprisal` ..."""
 
     answers = "<i4"
@@ -173,7 +174,7 @@ class Generator(Stage):
 
     def _measured(self, net: Any, ids: Any, lengths: Any, places: np.ndarray) -> List[Reading]:
         if not self.dynamic:
-            return self._read(net, ids, lengths, net.begin(len(ids)))[0]
+            return self._read(net, ids, lengths, self.begun(net, len(ids)))[0]
         self.shim.learner  # noqa: B018 - refuses where nothing can be learned
         from seqpipe.nets.dynamic import Dynamic
 
@@ -187,12 +188,12 @@ class Generator(Stage):
         ending, search = self._asked(settings)
 
         def written(net: Any, ids: Any, lengths: Any, places: np.ndarray) -> List[Reading]:
-            readings, carry = self._read(net, ids, lengths, net.begin(len(ids)))
+            readings, carry = self._read(net, ids, lengths, self.begun(net, len(ids)))
             if self.dynamic:
                 readings = self._measured(net, ids, lengths, places)
             rows = zip(arrays.array(ids), lengths.tolist(), strict=True)
             found = search.run(
-                *self.shim.seen(net.teller(), carry),
+                *self.seen(net.teller(), carry),
                 lengths=arrays.array(lengths),
                 begin=arrays.array(carry.last),
                 seeds=[seed_of(row[:length]) for row, length in rows],
@@ -214,7 +215,7 @@ class Generator(Stage):
         found = np.zeros(ids.shape, np.float32)
         for at in range(0, ids.shape[1], self.window):
             some = ids[:, at : at + self.window]
-            nats, carry = model.measure(some, (lengths - at).clip(0, some.shape[1]), carry)
+            nats, carry = self.told(model, some, (lengths - at).clip(0, some.shape[1]), carry)
             found[:, at : at + self.window] = arrays.array(nats)
         rows = zip(found, lengths.tolist(), strict=True)
         return [Reading(row[:length]) for row, length in rows], carry
@@ -286,11 +287,12 @@ class Generator(Stage):
     @property
     def mark(self) -> int:
         """What its pieces and its weights add up to."""
-        return zlib.crc32(self.shim.to_bytes(), zlib.crc32(self._codec().to_bytes()))
+        own = zlib.crc32(self.shim.to_bytes(), zlib.crc32(self._codec().to_bytes()))
+        return zlib.crc32(self.extra("memory"), own)
 
     def begin(self) -> "Carry":
         """What is known of a text of which nothing is read."""
-        carry: Carry = self.shim.net.begin()
+        carry: Carry = self.begun(self.shim.net)
         return carry
 
     def read_on(self, text: str, carry: "Carry") -> "Tuple[Ids, Costs, Carry]":
@@ -310,9 +312,9 @@ class Generator(Stage):
         """What may follow what was read, bit by bit."""
         ending, search = self._asked(settings)
         codec, teller = self._codec(), self.shim.net.teller()
-        begin, seen = arrays.array(carry.last), self.shim.seen(teller, carry)
+        begin, seen = arrays.array(carry.last), self.seen(teller, carry)
         if search.beam == 1 or search.sampling:
-            pieces = search.walk(*seen, begin=begin, alone=teller.alone(carry), seed=seed)
+            pieces = search.walk(*seen, begin=begin, alone=self.alone(teller, carry), seed=seed)
             return ending.typed(parts_of(codec, pieces))
         stop = ending.stop_at(codec)
         found = search.run(*seen, lengths=np.zeros_like(begin), begin=begin, stop=stop)
@@ -336,6 +338,7 @@ class Generator(Stage):
         if self._codec().unit == "word":
             raise SettingError("tokenizer", tokenizer, "one of 'char', 'bpe' or 'unigram' pieces")
         self.codec = before.codec(self._codec) if before else self.codec
+        self.forget()
         self.shim.open(**self.sizes())
         if before:
             tables = ["pieces.weight", "output.weight", "bias"]
@@ -360,6 +363,7 @@ class Generator(Stage):
         """Adds the gradients of each window, which begins with what the one before has left."""
         import torch
 
+        self.learns()
         rows, buckets = lessons.rows, buckets or self.buckets
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         total, count = 0.0, 0

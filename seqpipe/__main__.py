@@ -36,7 +36,7 @@ COMMANDS = {
     "tune": "search for the settings of a stage that score best",
     "evaluate": "score a pipeline on labelled data",
     "translate": "translate a text, or a file line by line",
-    "remember": "give a translator pairs to translate beside, without training",
+    "remember": "give a translator pairs, or a generator texts, to write beside",
     "generate": "go on with a text, as it is written",
     "annotate": "run a pipeline over a data set and write what it finds",
     "explain": "show which words decided, on the terminal and on a page",

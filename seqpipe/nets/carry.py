@@ -34,6 +34,11 @@ class Carry:
         return None
 
     @property
+    def vectors(self) -> Tensor:
+        """(R, H) that what follows is told from, once `last` was read."""
+        return self.halves[-1] * 2
+
+    @property
     def finite(self) -> bool:
         """Whether anything can still be told from it."""
         return bool(torch.isfinite(self.halves).all() and torch.isfinite(self.cells).all())

@@ -6,6 +6,7 @@ with the states carried on; regularized, where asked for, as the AWD-LSTM (Merit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -173,6 +174,13 @@ class LanguageModel(Recomputing):
         carried on; weights stay as they are."""
         with torch.no_grad():
             return self.teller().nats(ids, lengths, carry)
+
+    def told(
+        self, ids: Tensor, lengths: Tensor, carry: Carry
+    ) -> tuple[Tensor, Callable[[], Tensor], Carry]:
+        """The same, and in the middle what gives the states that they were told from (B, S, H)."""
+        with torch.no_grad():
+            return self.teller().told(ids, lengths, carry)
 
     def teller(self) -> Teller:
         """Made anew when a weight has changed."""

@@ -8,6 +8,7 @@ batch by making it shorter.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -82,6 +83,15 @@ class Teller:
         if rows == 1 and not ids.is_cuda and int(lengths):
             costs, carry = self._nats_of_one(ids[:, : int(lengths)], carry)
             return F.pad(costs, (0, steps - int(lengths))), carry
+        costs, _, carry = self.told(ids, lengths, carry)
+        return costs, carry
+
+    def told(
+        self, ids: Tensor, lengths: Tensor, carry: Carry
+    ) -> tuple[Tensor, Callable[[], Tensor], Carry]:
+        """The same, and in the middle what gives the states that it was told from (B, S, H)."""
+        steps = ids.shape[1]
+        rows = len(ids)
         longest, order = lengths.sort(descending=True, stable=True)
         live = length_mask(longest, steps).sum(dim=0).tolist()
         ids = ids.index_select(0, order)
@@ -96,12 +106,13 @@ class Teller:
             after = [*lower, tops[t : t + 1, :n]]
             self._advance(gates, [*lower, top], cells[:, :n].split(1), after)
         found = self._told(tops, ids.t(), longest)
+        back = order.argsort()
+        told = partial(_in_rows, tops, back)
         read_any, end = longest > 0, (longest - 1).clamp(min=0)
         ends = tops[end, torch.arange(rows, device=ids.device)]
         halves[-1] = torch.where(read_any[:, None], ends, halves[-1])
         last = torch.where(read_any, ids.gather(1, end[:, None])[:, 0], carry.last)
-        back = order.argsort()
-        return found.t().index_select(0, back), Carry(last, halves, cells).pick(back)
+        return found.t().index_select(0, back), told, Carry(last, halves, cells).pick(back)
 
     def _nats_of_one(self, ids: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """The same for the pieces of one row (1, S)."""
@@ -135,3 +146,8 @@ class Teller:
             if i:
                 gates = torch.addmm(layer.bias[0], after[i - 1][0], self._above[i - 1])
             layer.step(layer.apart(gates[None]), before[i], cells[i], after[i])
+
+
+def _in_rows(tops: Tensor, back: Tensor) -> Tensor:
+    """Whole states (B, S, H) of half ones (S, B, H) in another order."""
+    return tops.transpose(0, 1).index_select(0, back) * 2

@@ -161,6 +161,12 @@ class Carry:
         """All pieces can be written."""
         return None
 
+    @property
+    def vectors(self) -> Array:
+        """(R, H) that what follows is told from, once `last` was read."""
+        hidden = [state for name, state in self.states.items() if name.startswith("hidden")]
+        return hidden[-1]
+
     def pick(self, rows: Ints) -> Carry:
         """Some texts, in any order, as often as they are named."""
         return Carry(self.last[rows], {name: state[rows] for name, state in self.states.items()})
@@ -227,10 +233,17 @@ class LanguageModel:
     def measure(self, ids: Ints, lengths: Ints, carry: Carry) -> tuple[Array, Carry]:
         """The nats that each piece of rows (B, S) costs (B, S), zero beyond a row, and what is
         carried on."""
+        nats, _, after = self.told(ids, lengths, carry)
+        return nats, after
+
+    def told(
+        self, ids: Ints, lengths: Ints, carry: Carry
+    ) -> tuple[Array, Callable[[], Array], Carry]:
+        """The same, and in the middle what gives the states that they were told from (B, S, H)."""
         rows, steps = ids.shape
         nats = np.zeros((rows, steps), np.float32)
         if not rows or not steps:
-            return nats, carry
+            return nats, lambda: np.zeros((rows, steps, self._width), np.float32), carry
         live = np.arange(steps) < lengths[:, None]  # (B, S)
         read = np.concatenate([carry.last[:, None], ids[:, :-1]], axis=1)
         given = {"read": np.ascontiguousarray(read.T), "live": np.ascontiguousarray(live.T)}
@@ -238,7 +251,8 @@ class LanguageModel:
         nats[live] = self._told(tops.transpose(1, 0, 2)[live], ids[live])
         end = np.take_along_axis(ids, (lengths - 1).clip(min=0)[:, None], axis=1)[:, 0]
         last = np.where(lengths > 0, end, carry.last)
-        return nats, Carry(last, dict(zip(self._names, after, strict=True)))
+        going = Carry(last, dict(zip(self._names, after, strict=True)))
+        return nats, lambda: tops.transpose(1, 0, 2), going
 
     def _told(self, tops: Array, pieces: Ints) -> Array:
         """Some at a time, so that not all scores stand in memory."""

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.search import arrays
-from seqpipe.search.arrays import Floats, Ints
+from seqpipe.search.arrays import Bools, Floats, Ints
 from seqpipe.search.seats import Seats
 from seqpipe.search.state import Columns, Net, Step
 
+SURE = 0.95  # the share of what the same source became: others can still be said
 _SPARE = 0.75  # share of the sources still written for, below which the others are let go
 
 
@@ -67,13 +68,22 @@ class Recalling:
         step = self._net.step(tokens, state.inner)
         asked = self._space.within(arrays.array(step.state.vectors))
         near, columns = state.beside.near(asked, state.seats, self._space.trust)
-        scores = mixed(step.scores, columns, near, most=self._space.trust.most)
+        most = np.where(state.beside.same, SURE, self._space.trust.most)[state.seats.homes]
+        scores = mixed(step.scores, columns, near, most=most[:, None])
         return Step(scores, replace(state, inner=step.state), step.attention)
 
 
-def mixed(scores: Any, columns: Ints, near: Floats, *, most: float) -> Any:
+def squared(asked: Floats, keys: Floats) -> Floats:
+    """The distances (R, K) of some vectors (R, D) to others (R, K, D), squared."""
+    far = np.square(asked).sum(axis=1, keepdims=True) + np.square(keys).sum(axis=2)
+    far -= 2 * (keys @ asked[:, :, None])[:, :, 0]
+    found: Floats = np.maximum(far, 0)
+    return found
+
+
+def mixed(scores: Any, columns: Ints, near: Floats, *, most: float | Floats) -> Any:
     """Log-probabilities (R, V), of which those in these columns (R, U), -1 for none, gain by how
-    near (R, U) they were; all others lose as much."""
+    near (R, U) they were, by a share of `most` (R, 1) at most; all others lose as much."""
     on = arrays.of(scores)
     mass = near.sum(axis=1, keepdims=True)
     share = most / (1 + mass)
@@ -93,6 +103,7 @@ class Beside:
     alike: NDArray[np.float32]  # (N, 1, K) as a logarithm: of nothing where there is nothing
     member: NDArray[np.float32]  # (N, K, U) which column each of them stands for
     columns: Ints  # (N, U), -1 for none
+    same: Bools  # (N,) whether it is what the same source became
 
     @classmethod
     def of(cls, remembered: Remembered, columns: Columns) -> Beside:
@@ -108,7 +119,8 @@ class Beside:
         with np.errstate(divide="ignore"):
             alike = np.log(np.where(places < 0, 0, remembered.alike))[:, None]
         keys = np.ascontiguousarray(remembered.keys.transpose(0, 2, 1))
-        return cls(keys, norms, alike, member, found)
+        same = remembered.alike.max(axis=1, initial=0) >= 1
+        return cls(keys, norms, alike, member, found, same)
 
     def near(self, asked: Floats, seats: Seats, trust: Trust) -> tuple[Floats, Ints]:
         """What counts for each column (R, U) of rows that ask (R, D), and the columns (R, U)."""
@@ -125,6 +137,7 @@ class Beside:
             self.alike[sources],
             self.member[sources],
             self.columns[sources],
+            self.same[sources],
         )
 
 

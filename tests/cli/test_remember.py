@@ -8,6 +8,7 @@ import pytest
 import spacy
 from commands import Command, write_lines
 from letters import PAIRS, TEXTS, letters_stage
+from verses import POEMS, verses_stage
 
 from seqpipe.cli.export import export
 from seqpipe.cli.remember import remember
@@ -60,7 +61,7 @@ def test_more_behind_it_and_in_its_place(
     done = remember(
         output, more, output, source="low", target="high", afresh=True, beside=3, overwrite=True
     )
-    assert (done.pairs, done.new, done.fit) == (2, 2, None)
+    assert (done.count, done.new, done.fit) == (2, 2, None)
     memory = letters_stage(spacy.load(output)).memory
     assert memory is not None and memory.beside == 3
 
@@ -108,3 +109,19 @@ def test_a_pipeline_exported_before(
     export(translator, tmp_path / "drawn")
     ran = seqpipe("remember", tmp_path / "drawn", data, *SIDES, "--output", tmp_path / "out")
     assert ran.code == 1 and "exported" in ran.err and ran.err.count("\n") == 1
+
+
+def test_a_generator_remembers_texts(seqpipe: Command, generator: Path, tmp_path: Path) -> None:
+    output, poems = tmp_path / "out", tmp_path / "poems"
+    verse = "Five carts are gone\nand none of them came home.\n"
+    write_lines(poems / "train.jsonl", [{"poem": verse}, {"poem": POEMS[0]}])
+    write_lines(poems / "dev.jsonl", [{"poem": verse.replace("Five", "Six")}])
+    ran = seqpipe("remember", generator, poems, "--text", "poem", "--output", output)
+    first, second, _ = ran.out.splitlines()
+    assert (ran.code, first) == (0, "2 texts remembered, 2 of them new")
+    assert second.startswith("a piece of 1 texts held out costs ")
+    stages = [verses_stage(spacy.load(folder)) for folder in (generator, output)]
+    alone, beside = (stage.stream(verse) for stage in stages)
+    assert sum(t.bits for t in beside.finish()) + beside.bits < alone.bits / 2
+    ran = seqpipe("generate", output, "Five ca", "--characters", "40", "--temperature", "0.1")
+    assert ran.code == 0 and "carts are" in ran.out

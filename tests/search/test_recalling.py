@@ -15,7 +15,7 @@ from writers import held
 
 from seqpipe.search import arrays
 from seqpipe.search.arrays import Floats, Ints
-from seqpipe.search.recalling import Recalling, RecallingState, Remembered, Trust, mixed
+from seqpipe.search.recalling import SURE, Recalling, RecallingState, Remembered, Trust, mixed
 from seqpipe.search.state import Step
 
 TRUST = Trust(weight=1.0, reach=0.5, likeness=2.0, most=0.8)
@@ -79,12 +79,19 @@ def chances(
 
 
 def test_by_hand() -> None:
-    beside = remembered([([0.0, 0.0], 2), ([1.0, 0.0], 1), ([0.0, 1.0], 2)])
-    near, far = math.exp(1.0), math.exp(1.0 - 1 / 0.5)
+    beside = remembered([([0.0, 0.0], 2), ([1.0, 0.0], 1), ([0.0, 1.0], 2)], alike=0.5)
+    near, far = math.exp(1.0) / 4, math.exp(1.0 - 1 / 0.5) / 4
     share = 0.8 / (1 + near + 2 * far)
     rest = 1 - share * (near + 2 * far)
     right = [0.1 * rest, 0.2 * rest + share * far, 0.3 * rest + share * (near + far), 0.4 * rest]
     np.testing.assert_allclose(chances([[0.0, 0.0]], beside)[0], right, rtol=1e-5)
+
+
+def test_the_same_source_counts_for_nearly_all() -> None:
+    beside = remembered([([0.0, 0.0], 2)])
+    share = SURE / (1 + math.exp(-1.0))
+    found = chances([[0.0, 0.0]], beside)
+    assert found[0, 2] == pytest.approx(0.3 * (1 - share) + share, rel=1e-5)
 
 
 def test_what_is_less_alike_counts_for_less() -> None:
