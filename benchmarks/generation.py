@@ -5,7 +5,8 @@
 
 DATA is a folder that holds the set `tiny_shakespeare` as `datasets` reads it. `quality` trains for
 a number of steps and measures the validation part as a whole, from its first character to its last;
-the time is that of the training with its validations. `dynamic` measures the first 40,000
+the time is that of the training with its validations; and once more beside the train part, which
+the stage then remembers. `dynamic` measures the first 40,000
 characters once more with a model that goes on learning. `writing` draws characters, one stream and
 64 side by side, against a plain loop over torch's own layer of the same sizes, and against what the
 products with the recurrent and the output weights alone take. `scoring` measures the train part cut
@@ -73,12 +74,16 @@ RUNS = {
         30,
         1.45,
         {
+            "components.generator.codec.unit": "bpe",
+            "components.generator.codec.size": 400,
             "components.generator.model.embedding": 384,
             "components.generator.model.width": 384,
             "components.generator.model.weight_dropout": 0.1,
-            "training.dropout": 0.25,
+            "components.generator.window": 32,
+            "training.dropout": 0.3,
             "training.eval_frequency": 2000,
-            "training.max_steps": 16000,
+            "training.max_steps": 11000,
+            "seqpipe.rows": 32,
         },
     ),
 }
@@ -138,16 +143,31 @@ def quality(args: argparse.Namespace) -> None:
         log = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
         stage: Any = spacy.load(trained.best).get_pipe("generator")
         weights = sum(w.numel() for w in stage.shim.net.parameters())
-        stream = stage.stream(text)
-        stream.finish()
-        nats = stream.bits * math.log(2) / stream.characters
+        minutes = json.loads(log[-1])["seconds"] / 60
         print(
-            f"quality   {name}: {nats:.4f} nats per character of the validation part, wanted "
-            f"{run.wanted} after {run.minutes:g} minutes; {weights / 1e6:.1f}M weights, "
-            f"{json.loads(log[-1])['seconds'] / 60:.1f} minutes of training on "
+            f"quality   {name}: {nats_of(stage, text):.4f} nats per character of the validation "
+            f"part, wanted {run.wanted} after {run.minutes:g} minutes; {weights / 1e6:.1f}M "
+            f"weights, {minutes:.1f} minutes of training on "
             f"{run.settings.get('seqpipe.threads', 1)} threads",
             flush=True,
         )
+        start = time.perf_counter()
+        fit = stage.remember([text_of(corpus(args), "train")], held_out=[text])
+        more = (time.perf_counter() - start) / 60
+        size = len(stage.extra("memory")) / 1e6
+        print(
+            f"quality   {name}, beside the train part, which it remembers: "
+            f"{nats_of(stage, text):.4f} nats; {more:.1f} minutes more, {size:.0f} MB more; trust "
+            f"was fitted to the first {fit.pieces:,} pieces of the validation part",
+            flush=True,
+        )
+
+
+def nats_of(stage: Any, text: str) -> float:
+    """Per character, from the first to the last."""
+    stream = stage.stream(text)
+    stream.finish()
+    return float(stream.bits * math.log(2) / stream.characters)
 
 
 def dynamic(args: argparse.Namespace) -> None:
