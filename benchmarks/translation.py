@@ -26,7 +26,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -408,7 +408,9 @@ def translating(
         if not best:
             stage.shortlist = None
 
-        def run(nlp: Any = nlp, name: str = name) -> None:
+        def run(nlp: Any = nlp, name: str = name, stage: Any = stage) -> None:
+            if stage.memory is not None:  # without what it noted of these texts
+                stage.memory = replace(stage.memory, _noted={})
             found[name] = [doc._.translation for doc in nlp.pipe(texts, batch_size=len(texts))]
 
         if not best or stage.shortlist is not None:
