@@ -101,7 +101,7 @@ class Beside:
     keys: NDArray[np.float32]  # (N, D, K)
     norms: NDArray[np.float32]  # (N, 1, K)
     alike: NDArray[np.float32]  # (N, 1, K) as a logarithm: of nothing where there is nothing
-    member: NDArray[np.float32]  # (N, K, U) which column each of them stands for
+    which: Ints  # (N, K) of the columns each of them stands for
     columns: Ints  # (N, U), -1 for none
     same: Bools  # (N,) whether it is what the same source became
 
@@ -109,18 +109,17 @@ class Beside:
     def of(cls, remembered: Remembered, columns: Columns) -> Beside:
         places = np.where(remembered.pieces < 0, -1, columns.of(remembered.pieces.clip(min=0)))
         rows = [np.unique(row[row >= 0]) for row in places]
-        widest = max(1, *map(len, rows))
-        found = np.full((len(rows), widest), -1, np.int64)
-        for line, row in zip(found, rows, strict=True):
-            line[: len(row)] = row
-        there = (places >= 0)[:, :, None]
-        member = (there & (places[:, :, None] == found[:, None, :])).astype(np.float32)
+        found = np.full((len(rows), max(1, *map(len, rows))), -1, np.int64)
+        which = np.zeros(places.shape, np.int64)
+        for i, row in enumerate(rows):
+            found[i, : len(row)] = row
+            which[i] = np.searchsorted(row, places[i]).clip(max=found.shape[1] - 1)
         norms = np.square(remembered.keys).sum(axis=2)[:, None]
         with np.errstate(divide="ignore"):
             alike = np.log(np.where(places < 0, 0, remembered.alike))[:, None]
         keys = np.ascontiguousarray(remembered.keys.transpose(0, 2, 1))
         same = remembered.alike.max(axis=1, initial=0) >= 1
-        return cls(keys, norms, alike, member, found, same)
+        return cls(keys, norms, alike, which, found, same)
 
     def near(self, asked: Floats, seats: Seats, trust: Trust) -> tuple[Floats, Ints]:
         """What counts for each column (R, U) of rows that ask (R, D), and the columns (R, U)."""
@@ -128,14 +127,19 @@ class Beside:
         far = np.square(grid).sum(axis=2, keepdims=True) - 2 * (grid @ self.keys) + self.norms
         nearness = trust.weight - np.maximum(far, 0) / trust.reach
         weights = np.exp(nearness + trust.likeness * self.alike)
-        return (weights @ self.member)[seats.homes, seats.slots], self.columns[seats.homes]
+        sources, widest, _ = weights.shape
+        cells = np.arange(sources * widest).reshape(sources, widest, 1) * self.columns.shape[1]
+        size = sources * widest * self.columns.shape[1]
+        counts = np.bincount((cells + self.which[:, None]).ravel(), weights.ravel(), size)
+        grid = counts.reshape(sources, widest, -1)
+        return grid[seats.homes, seats.slots], self.columns[seats.homes]
 
     def pick(self, sources: Ints) -> Beside:
         return Beside(
             self.keys[sources],
             self.norms[sources],
             self.alike[sources],
-            self.member[sources],
+            self.which[sources],
             self.columns[sources],
             self.same[sources],
         )
