@@ -53,6 +53,7 @@ class StageInfo:
     codec: dict[str, Any] | None  # unit, pieces
     net: dict[str, Any] | None  # the settings of its architecture
     confidence: dict[str, Any] | None  # temperature and thresholds, as they were fitted
+    remembers: int | None  # pairs or texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ def _stage(nlp: Language, name: str) -> StageInfo:
         codec={"unit": codec.unit, "pieces": len(codec)} if codec is not None else None,
         net=net,
         confidence=_confidence(getattr(pipe, "cfg", {})),
+        remembers=len(memory) if (memory := getattr(pipe, "memory", None)) is not None else None,
     )
 
 
@@ -179,6 +181,8 @@ def _stage_facts(stage: StageInfo) -> Iterator[tuple[str, str]]:
             yield "architecture" if name == "@architectures" else name, _plain(value)
     for name, value in (stage.confidence or {}).items():
         yield name, _by_name(value)
+    if stage.remembers is not None:
+        yield "remembers", f"{stage.remembers:,}"
     if stage.parameters is not None:
         yield "parameters", f"{stage.parameters:,}"
     yield "size", _bytes(stage.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_what_is_written_remembers(
     assert second.startswith("a piece of 20 pairs held out costs ") and second.endswith(" without")
     assert third == f"written to {output}"
     assert seqpipe("translate", output, "gj").out == "JG.\n"
+    assert re.search(r"^remembers +62$", seqpipe("info", output).out, re.MULTILINE)
     assert said(output) == [target for _, target in ODD]
     assert said(translator) == ["GJ", "H JD"]  # which stays as it was
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import spacy
 from letters import (
+    APART,
     PAIRS,
     TEXTS,
     add_stage,
@@ -113,6 +114,12 @@ def test_the_pairs_that_were_recalled_are_told(nlp: Language) -> None:
     assert first.source == "gj" and len(others) == 2
     assert 1 > first.likeness >= others[0].likeness >= others[1].likeness > 0
     assert len(stage.recalled("gje", 5)) == 5
+
+
+def test_pieces_of_their_own_on_either_side() -> None:
+    nlp = make_letters_nlp(60, **APART)
+    remembers(nlp)
+    assert said(nlp, ODD_TEXTS) == [target for _, target in ODD]
 
 
 def test_sentences_recall_their_own() -> None:
