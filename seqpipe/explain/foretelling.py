@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ from seqpipe.explain.explained import Explained
 from seqpipe.explain.path import Numbers
 from seqpipe.explain.stages import SURPRISAL
 from seqpipe.held import HeldNet
-from seqpipe.nets.carry import Carry
 from seqpipe.nets.language_model import LanguageModel
+from seqpipe.search import arrays
 from seqpipe.text.codec import Codec, Ids
 
 _MOST = 3  # others that might have come
@@ -62,6 +62,9 @@ class Teller(Protocol):
 
     @property
     def shim(self) -> HeldNet: ...
+    def begun(self, net: Any, rows: int = 1) -> Any: ...
+    def told(self, model: Any, ids: Any, lengths: Any, carry: Any) -> tuple[Any, Any]: ...
+    def seen(self, teller: Any, carry: Any) -> tuple[Any, Any]: ...
 
 
 def foretold(stage: Teller, doc: Doc) -> Foretelling:
@@ -69,11 +72,9 @@ def foretold(stage: Teller, doc: Doc) -> Foretelling:
     text = doc.text
     ids, offsets = pieces_of(stage.codec, text)
     spelled = cache(lambda piece: stage.codec.spell([piece]).text)
-    net: LanguageModel = stage.shim.net
     words = []
-    read = zip(ids.tolist(), offsets, _nats(net, ids), walked(net, ids), strict=False)
-    for piece, (start, end), nats, (scores, _) in read:
-        chances = scores.log_softmax(dim=1)[0]
+    read = zip(ids.tolist(), offsets, _nats(stage, ids), _walked(stage, ids), strict=False)
+    for piece, (start, end), nats, chances in read:
         best = chances.topk(min(_MOST + 1, len(chances)))
         likely = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
         others = [
@@ -94,20 +95,22 @@ def pieces_of(codec: Codec, text: str) -> tuple[Ids, Sequence[tuple[int, int]]]:
     return found.ids, [(int(a), int(b)) for a, b in found.offsets.tolist()]
 
 
-def walked(net: LanguageModel, ids: Ids) -> Iterator[tuple[Tensor, Carry]]:
-    """Before each piece, and behind the last, the scores of what may follow (1, V) and the state
-    that tells them."""
-    teller, carry = net.teller(), net.begin()
-    following = torch.from_numpy(ids.astype(np.int64)).to(net.device)
-    for now in [carry.last, *following.split(1)]:
-        with torch.inference_mode():
-            scores, _, carry = teller.step(now, carry)
-        yield scores, carry
+def _walked(stage: Teller, ids: Ids) -> Iterator[Tensor]:
+    """Before each piece, and behind the last, the log-probabilities of what may follow (V,)."""
+    net: LanguageModel = stage.shim.net
+    carry = stage.begun(net)
+    seen, state = stage.seen(net.teller(), carry)
+    for now in [*arrays.array(carry.last).tolist(), *ids.tolist()]:
+        step = seen.step(np.array([now]), state)
+        state = step.state
+        yield torch.from_numpy(arrays.array(step.scores)[0])
 
 
-def _nats(net: LanguageModel, ids: Ids) -> list[float]:
+def _nats(stage: Teller, ids: Ids) -> list[float]:
     """What each piece costs, unknown ones too."""
+    net: LanguageModel = stage.shim.net
     row = torch.from_numpy(ids.astype(np.int64))[None].to(net.device)
-    costs, _ = net.measure(row, row.new_tensor([len(ids)]), net.begin())
-    found: Numbers = costs[0].cpu().numpy()
+    with torch.inference_mode():
+        costs, _ = stage.told(net, row, row.new_tensor([len(ids)]), stage.begun(net))
+    found: Numbers = arrays.array(costs)[0]
     return found.tolist()  # type: ignore[no-any-return]

@@ -12,14 +12,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seqpipe.explain.foretelling import Other
-from seqpipe.nets.translator import Translator, Writing
-from seqpipe.search.state import Columns
+from seqpipe.search import arrays
+from seqpipe.search.state import Columns, Net, State
 from seqpipe.text.codec import BOS, EOS, PAD, UNK, Codec
 from seqpipe.text.units import SPACELESS
 
@@ -70,6 +71,7 @@ class Speller:
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         texts = [codec.spell([id]).text for id in range(len(codec))]
+        self.pieces = len(texts)
         words = codec.unit == "word"
         self._none = torch.zeros(len(texts), dtype=torch.bool)
         self._letters = torch.tensor([not words and joins(text[:1]) for text in texts])
@@ -96,11 +98,11 @@ def speller_of(codec: Codec) -> Speller:
 class RunnersUp:
     """Leads a net along what it has written, and looks aside at every step."""
 
-    def __init__(self, net: Translator, speller: Speller, begun: Writing) -> None:
+    def __init__(self, net: Net[Any], speller: Speller, begun: State) -> None:
         """`begun` is what writing of one row began with."""
         self._net, self._speller, self._begun = net, speller, begun
-        self._columns = Columns(None if begun.pieces is None else begun.pieces.cpu().numpy())
-        every = self._columns.pieces(np.arange(len(begun.bias)))
+        self._columns = Columns(begun.pieces)
+        every = np.arange(speller.pieces) if begun.pieces is None else begun.pieces
         self._pieces = torch.from_numpy(every)  # (V',)
         self._never = torch.isin(self._pieces, torch.tensor([PAD, UNK, BOS]))
 
@@ -115,12 +117,17 @@ class RunnersUp:
             for (first, last), text in zip(words, texts, strict=True)
         ]
 
-    def _along(self, tokens: Sequence[int]) -> Iterator[tuple[Tensor, Writing]]:
+    def _along(self, tokens: Sequence[int]) -> Iterator[tuple[Tensor, Any]]:
         """Before each piece and behind the last the log-probabilities (V',) of what may follow."""
-        state, device = self._begun, self._begun.bias.device
+        state: Any = self._begun
         for token in [BOS, *tokens]:
-            scores, _, state = self._net.step(torch.tensor([token], device=device), state)
-            yield scores[0].log_softmax(dim=0).cpu(), state
+            chances, state = self._step([token], state)
+            yield chances[0], state
+
+    def _step(self, tokens: Sequence[int], state: Any) -> tuple[Tensor, Any]:
+        """The log-probabilities (R, V') behind these pieces (R,)."""
+        step = self._net.step(np.array(tokens), state)
+        return torch.from_numpy(arrays.array(step.scores)), step.state
 
     def _on(self, pieces: Sequence[int]) -> Tensor:
         return self._speller.goes_on(pieces)[self._pieces]
@@ -130,7 +137,7 @@ class RunnersUp:
         tokens: Sequence[int],
         first: int,
         last: int,
-        steps: Sequence[tuple[Tensor, Writing]],
+        steps: Sequence[tuple[Tensor, Any]],
         text: str,
     ) -> Told:
         tries: list[_Try] = []
@@ -151,25 +158,19 @@ class RunnersUp:
         own = next(one for one in tries if one.pieces == [*tokens[first:last]])
         return Told(first, last, _chance(own.score), self._best(tries, text))
 
-    def _parted(
-        self, chances: Tensor, state: Writing, stem: list[int], score: float
-    ) -> Iterator[_Try]:
+    def _parted(self, chances: Tensor, state: Any, stem: list[int], score: float) -> Iterator[_Try]:
         """The likeliest of these pieces, each gone on with to the end of its word."""
         best = chances.topk(min(_MOST, len(chances)))
         likely = zip(self._pieces[best.indices].tolist(), best.values.tolist(), strict=True)
         begun = [_Try([*stem, piece], score + one) for piece, one in likely if one > -math.inf]
         yield from (one for one in begun if one.pieces[-1] == EOS)
         live = [one for one in begun if one.pieces[-1] != EOS]
-        device = state.bias.device
         rows, kept = state, [0] * len(live)
         for _ in range(_LONGEST):
             if not live:
                 return
-            rows = rows.pick(torch.tensor(kept, device=device))
-            said = torch.tensor([one.pieces[-1] for one in live], device=device)
-            scores, _, rows = self._net.step(said, rows)
+            each, rows = self._step([one.pieces[-1] for one in live], rows.pick(np.array(kept)))
             after, kept = [], []
-            each = scores.log_softmax(dim=1).cpu()
             for row, (one, chances) in enumerate(zip(live, each, strict=True)):
                 on = self._on(one.pieces)
                 ends = _rest(chances, on)

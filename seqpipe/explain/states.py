@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seqpipe.errors import SettingError
 from seqpipe.explain.explained import Explained
-from seqpipe.explain.foretelling import pieces_of, walked
+from seqpipe.explain.foretelling import pieces_of
 from seqpipe.explain.path import Numbers
 from seqpipe.explain.reader import Reader
 from seqpipe.explain.stages import BOUNDARIES, LABEL, STATES, SURPRISAL
@@ -133,9 +133,7 @@ class StatesExplainer:
             return np.zeros((0, len(self._names())), np.float32)
         net = self._stage.shim.net
         if self._kind == SURPRISAL:
-            behind = [*walked(net, ids)][1:]  # the first is before any piece
-            halves = torch.stack([carry.halves[:, 0].flatten() for _, carry in behind])
-            return (2 * halves).float().cpu().numpy()
+            return (2 * torch.stack([*_read(net, ids)])).float().cpu().numpy()
         row = torch.from_numpy(ids.astype(np.int64))[None].to(self._stage.shim.device)
         with torch.inference_mode():
             return _layers(net, row).float().cpu().numpy()
@@ -169,3 +167,14 @@ def _layers(net: Classifier | Tagger, ids: Tensor) -> Tensor:
         x = torch.cat(ways, dim=-1)
         found.append(x[0])
     return torch.cat(found, dim=-1)
+
+
+def _read(net: Any, ids: Ids) -> Iterator[Tensor]:
+    """Half the states of all layers behind each piece, side by side."""
+    teller, carry = net.teller(), net.begin()
+    following = torch.from_numpy(ids.astype(np.int64)).to(net.device)
+    with torch.inference_mode():
+        _, _, carry = teller.step(carry.last, carry)  # what comes before any piece
+        for piece in following.split(1):
+            _, _, carry = teller.step(piece, carry)
+            yield carry.halves[:, 0].flatten()

@@ -17,6 +17,7 @@ from seqpipe.explain.path import Numbers
 from seqpipe.explain.runners_up import RunnersUp, speller_of, words_in
 from seqpipe.explain.stages import TRANSLATION
 from seqpipe.held import HeldNet
+from seqpipe.search.recalling import Remembered
 from seqpipe.search.state import Found
 from seqpipe.text.codec import EOS, UNK, Codec, Ids, Spelled
 from seqpipe.text.shortlist import Shortlist
@@ -76,6 +77,8 @@ class Translating(Protocol):
     def sources(self, doc: Doc) -> list[Any]: ...
     def encode(self, docs: Sequence[Doc]) -> list[Ids]: ...
     def predict(self, docs: Sequence[Doc]) -> list[list[Found]]: ...
+    def remembered(self, ids: Any, lengths: Any) -> Remembered | None: ...
+    def beside(self, net: Any, state: Any, remembered: Remembered | None) -> tuple[Any, Any]: ...
     def translate(self, texts: Sequence[str], **settings: Any) -> list[list[Any]]: ...
 
 
@@ -162,15 +165,18 @@ class TranslationExplainer:
         return self._target.spell(found.tokens, unknown if UNK in found.tokens else None)
 
     def _runners(self, row: Ids, found: Found) -> RunnersUp:
-        net, device, pieces = self._stage.shim.net, self._stage.shim.device, None
+        stage, pieces = self._stage, None
+        net, device = stage.shim.net, stage.shim.device
         ids = torch.from_numpy(row.astype(np.int64))[None].to(device)
-        if self._stage.shortlist is not None:
-            pieces = torch.from_numpy(
-                self._stage.shortlist.of(ids.cpu().numpy(), besides=[*found.tokens, EOS])
-            ).to(device)
+        lengths = ids.new_tensor([len(row)])
+        remembered = stage.remembered(ids, lengths)
+        if stage.shortlist is not None:
+            besides = [*found.tokens, EOS, *(remembered.known() if remembered else ())]
+            pieces = torch.from_numpy(stage.shortlist.of(row, besides=besides)).to(device)
         with torch.inference_mode():
-            begun = net.begin(ids, ids.new_tensor([len(row)]), pieces)
-        return RunnersUp(net, self._speller, begun)
+            seen = stage.shim.seen(net, net.begin(ids, lengths, pieces))
+        beside, begun = stage.beside(*seen, remembered)
+        return RunnersUp(beside, self._speller, begun)
 
     def _nbest(self, doc: Doc, sources: Sequence[Any]) -> list[Whole]:
         stage = self._stage

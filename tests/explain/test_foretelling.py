@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 from spacy.language import Language
-from verses import BPE, make_verses_nlp, verses_stage
+from verses import BPE, POEMS, make_verses_nlp, verses_stage
 
 import seqpipe
 from seqpipe.errors import SettingError
@@ -72,3 +72,14 @@ def test_labels_are_for_stages_that_have_some() -> None:
         seqpipe.explained(pipeline(), "a", kind="surprisal", label="good")
     with pytest.raises(SettingError, match=r"kind = 'mood' .* one of label, boundaries"):
         seqpipe.explained(pipeline(), "a", kind="mood")
+
+
+def test_what_is_remembered_is_counted() -> None:
+    nlp = make_verses_nlp(10)
+    alone = foretold(verses_stage(nlp), nlp(POEMS[0]))
+    verses_stage(nlp).remember(POEMS)
+    found = foretold(verses_stage(nlp), nlp(POEMS[0]))
+    assert found.bits < alone.bits / 2
+    assert found.bits == pytest.approx(nlp(POEMS[0])._.bits_per_char * len(POEMS[0]), rel=1e-3)
+    last = found.words[-1]
+    assert last.bits < 1  # the end of the line, as it was remembered

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from letters import APART, BPE, CODEC, letters_stage, make_letters_nlp, make_pairs
+from letters import APART, BPE, CODEC, letters_stage, make_letters_nlp, make_pairs, trained
 from spacy.language import Language
 
 import seqpipe
@@ -162,3 +162,11 @@ def test_a_doc_keeps_it_as_plain_values_and_shows_it() -> None:
     shown = [html.unescape(re.sub("<[^>]+>", "", text)) for _, text in best]
     assert shown == [one["text"] for one in told["nbest"]] and "<mark" not in best[0][1]
     assert body.count("<line ") == len(told["words"])
+
+
+def test_what_is_remembered_is_counted() -> None:
+    nlp = trained()
+    letters_stage(nlp).remember([("gj", "JG.")])
+    found = explained(nlp, "gj")
+    assert found.translation == "JG." and [word.text for word in found.words] == ["JG", "."]
+    assert all(word.probability > 0.5 for word in found.words)
