@@ -27,6 +27,7 @@ class RememberingStage(Stage):
     extension: str
     protection: Protection
     memory: Optional[PairMemory] = None
+    optional = frozenset({"memory"})
 
     def extra(self, name: str) -> bytes:
         return self.memory.to_bytes() if self.memory is not None else b""

@@ -56,6 +56,7 @@ class RemindedStage(Stage):
 
     memory: Optional[TextMemory] = None
     extras = MappingProxyType({"memory": MEMORY})
+    optional = frozenset(extras)
 
     def extra(self, name: str) -> bytes:
         return self.memory.to_bytes() if self.memory is not None else b""

@@ -119,8 +119,9 @@ class Stage(TrainablePipe):
         raise NotImplementedError
 
     answers = "<f4"  # the numbers that a net of this stage should say
-    # what it keeps besides settings, codec and weights, and the file of each; no bytes, no file
+    # what it keeps besides settings, codec and weights, and the file of each
     extras: Mapping[str, str] = MappingProxyType({})
+    optional = frozenset[str]()  # those of which no bytes are no file
 
     def extra(self, name: str) -> bytes:
         raise NotImplementedError
@@ -320,13 +321,15 @@ class Stage(TrainablePipe):
         self.shim.from_files({path.name: path.read_bytes() for path in folder.glob(_MODEL)})
 
     def _write_extra(self, name: str, path: Path) -> None:
-        if data := self.extra(name):
-            _write(path, data)
-        else:
+        data = self.extra(name)
+        if name in self.optional and not data:
             path.unlink(missing_ok=True)  # what stood there before
+        else:
+            _write(path, data)
 
     def _read_extra(self, name: str, path: Path) -> None:
-        self.load_extra(name, path.read_bytes() if path.exists() else b"")
+        lacks = name in self.optional and not path.exists()
+        self.load_extra(name, b"" if lacks else path.read_bytes())
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         parts = {
@@ -360,7 +363,7 @@ class Stage(TrainablePipe):
             for name, file in self.extras.items():
                 parts[file] = partial(self._write_extra, name)
             for file, data in self.shim.files().items():
-                parts[file] = partial(_write_part, data)
+                parts[file] = partial(_write, data=data)
         to_disk(path, parts, _stems(exclude))
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "Stage":
@@ -377,13 +380,9 @@ class Stage(TrainablePipe):
         return self
 
 
-def _write_part(make: Callable[[], bytes], path: Path) -> None:
-    _write(path, make())
-
-
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: Union[bytes, Callable[[], bytes]]) -> None:
     with written(path) as beside:
-        beside.write_bytes(data)
+        beside.write_bytes(data() if callable(data) else data)
 
 
 def _stems(exclude: Iterable[str]) -> List[str]:
