@@ -71,17 +71,17 @@ def fit_trust(cases: Sequence[Case], *, held: int) -> Tuple[Trust, Fit]:
     alike = all_of("alike", floor=0)
     nothing, alike = alike == 0, alike.clamp(min=_FLOOR).log()
     same = torch.tensor([case.same for case in cases for _ in case.alone])
-    most = math.log(USUAL.most / (SURE - USUAL.most))
-    start = [USUAL.weight, math.log(USUAL.reach), math.log(USUAL.likeness), most]
+    shares = [math.log(share / (SURE - share)) for share in (USUAL.most, USUAL.same)]
+    start = [USUAL.weight, math.log(USUAL.reach), math.log(USUAL.likeness), *shares]
     usual = torch.tensor(start, dtype=torch.float64)
     numbers = usual.clone().requires_grad_()
 
     def nats() -> "Tensor":
-        weight, reach, likeness, most = numbers.unbind()
+        weight, reach, likeness, most, of_same = numbers.unbind()
         nearness = weight - apart / reach.exp() + likeness.exp() * alike
         weights = nearness.exp().masked_fill(nothing, 0.0)
         mass = weights.sum(dim=1)
-        share = SURE * most.sigmoid().where(~same, 1.0) / (1 + mass)
+        share = SURE * torch.where(same, of_same, most).sigmoid() / (1 + mass)
         chance = (1 - share * mass) * by_net.exp() + share * (weights * right).sum(dim=1)
         return chance.clamp(min=1e-12).log().mean().neg()
 
@@ -96,7 +96,8 @@ def fit_trust(cases: Sequence[Case], *, held: int) -> Tuple[Trust, Fit]:
         return loss
 
     search.step(closure)
-    weight, reach, likeness, most = numbers.detach().tolist()
-    trust = Trust(weight, math.exp(reach), math.exp(likeness), SURE / (1 + math.exp(-most)))
+    weight, reach, likeness, *shares = numbers.detach().tolist()
+    most, of_same = (SURE / (1 + math.exp(-share)) for share in shares)
+    trust = Trust(weight, math.exp(reach), math.exp(likeness), most, of_same)
     with torch.no_grad():
         return trust, Fit(held, len(by_net), -float(by_net.mean()), float(nats()))

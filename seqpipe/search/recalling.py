@@ -19,7 +19,7 @@ from seqpipe.search.arrays import Bools, Floats, Ints
 from seqpipe.search.seats import Seats
 from seqpipe.search.state import Columns, Net, Step
 
-SURE = 0.95  # the share of what the same source became: others can still be said
+SURE = 0.95  # no larger share is told from memory: others can still be said
 _SPARE = 0.75  # share of the sources still written for, below which the others are let go
 
 
@@ -31,6 +31,7 @@ class Trust:
     reach: float  # the square of the distance at which that has fallen to a third
     likeness: float  # the power of how alike the sources are that it is multiplied by
     most: float  # the share of all that can be told from memory
+    same: float = 0.9  # the same of what the same source became
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +69,8 @@ class Recalling:
         step = self._net.step(tokens, state.inner)
         asked = self._space.within(arrays.array(step.state.vectors))
         near, columns = state.beside.near(asked, state.seats, self._space.trust)
-        most = np.where(state.beside.same, SURE, self._space.trust.most)[state.seats.homes]
+        trust = self._space.trust
+        most = np.where(state.beside.same, trust.same, trust.most)[state.seats.homes]
         scores = mixed(step.scores, columns, near, most=most[:, None])
         return Step(scores, replace(state, inner=step.state), step.attention)
 

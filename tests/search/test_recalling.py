@@ -15,7 +15,7 @@ from writers import held
 
 from seqpipe.search import arrays
 from seqpipe.search.arrays import Floats, Ints
-from seqpipe.search.recalling import SURE, Recalling, RecallingState, Remembered, Trust, mixed
+from seqpipe.search.recalling import Recalling, RecallingState, Remembered, Trust, mixed
 from seqpipe.search.state import Step
 
 TRUST = Trust(weight=1.0, reach=0.5, likeness=2.0, most=0.8)
@@ -87,9 +87,9 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(chances([[0.0, 0.0]], beside)[0], right, rtol=1e-5)
 
 
-def test_the_same_source_counts_for_nearly_all() -> None:
+def test_the_same_source_has_a_share_of_its_own() -> None:
     beside = remembered([([0.0, 0.0], 2)])
-    share = SURE / (1 + math.exp(-1.0))
+    share = TRUST.same / (1 + math.exp(-1.0))
     found = chances([[0.0, 0.0]], beside)
     assert found[0, 2] == pytest.approx(0.3 * (1 - share) + share, rel=1e-5)
 
