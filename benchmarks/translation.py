@@ -124,6 +124,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tasks", default=str(TASKS[0]), help=", ".join(map(str, TASKS)))
     parser.add_argument("--processes", type=int, default=1, help="that quality trains with")
     parser.add_argument("--plain", action="store_true", help="no training both ways before")
+    parser.add_argument("--beside", type=int, default=32, help="remembered pairs, for each text")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=800, help="of a pass of training")
     parser.add_argument("--sampled", type=int, default=500, help="`sampled_softmax` of another")
@@ -247,7 +248,8 @@ def remembering(task: Task, args: argparse.Namespace) -> Path:
     if not output.exists():
         command = ["-m", "seqpipe", "remember", str(folder / "model-best")]
         command += [str(args.data / task.name), f"--output={output}"]
-        done([*command, f"--source={task.source}", f"--target={task.target}"])
+        command += [f"--source={task.source}", f"--target={task.target}"]
+        done([*command, f"--beside={args.beside}"])
     return output
 
 
