@@ -174,7 +174,7 @@ class RemindedStage(Stage):
         real = np.arange(rows.shape[1]) < sizes[:, None]
         states = arrays.array(vectors())[real]
         found = np.zeros(own.shape, np.float32)
-        found[real] = nats_beside(memory, own[real], states.__getitem__, contexts[real], rows[real])
+        found[real] = nats_beside(memory, own[real], states, contexts[real], rows[real])
         every = np.concatenate([carry.recent, rows], axis=1)
         recent = np.take_along_axis(every, sizes[:, None] + np.arange(memory.context), axis=1)
         return found, RemindedCarry(inner, recent)

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqpipe.components._memory import PairMemory, Room
 from seqpipe.components._trust import USUAL, Case, Fit, fit_trust, room_of
-from seqpipe.search.recalling import Trust
+from seqpipe.search.recalling import Trust, squared
 from seqpipe.text.batches import collate_answers, restore
 from seqpipe.text.codec import Ids
 from seqpipe.text.rows import Rows
@@ -102,10 +102,8 @@ def fitted(run: Run, memory: PairMemory, held: Encoded) -> Tuple[Trust, Fit]:
     for places, found in run(held, alone=True):
         for i, (vectors, says) in zip(places, found, strict=True):
             remembered = memory.of([held.rows[i]])
-            keys, pieces = remembered.keys[0], remembered.pieces[0]
-            asked = memory.within(vectors)
-            apart = np.square(asked).sum(axis=1, keepdims=True) - 2 * asked @ keys.T
-            apart += np.square(keys).sum(axis=1)
+            pieces = remembered.pieces[0]
+            apart = squared(memory.within(vectors), remembered.keys)
             alike = np.where(pieces < 0, 0, remembered.alike[0])[None].repeat(len(says), axis=0)
             right = pieces == held.answers[i][:, None]
             same = bool(remembered.alike.max() >= 1)

@@ -2,8 +2,8 @@
 
 At each step the vector that its scores are told from is held against those that stood before the
 pieces of remembered rows; pieces behind vectors that lie near gain (Khandelwal et al. 2021). Only
-rows remembered for the same source are looked at (Dai et al. 2023), and what lies far off weighs
-nothing, so that a net beside nothing alike says what it says alone.
+rows remembered for sources like its own are looked at (Dai et al. 2023), and what lies far off
+weighs nothing, so that a net beside nothing alike says what it says alone.
 """
 
 from __future__ import annotations
@@ -68,15 +68,16 @@ class Recalling:
     def step(self, tokens: Ints, state: RecallingState) -> Step[RecallingState]:
         step = self._net.step(tokens, state.inner)
         asked = self._space.within(arrays.array(step.state.vectors))
-        near, columns = state.beside.near(asked, state.seats, self._space.trust)
         trust = self._space.trust
+        near, columns = state.beside.near(asked, state.seats, trust)
         most = np.where(state.beside.same, trust.same, trust.most)[state.seats.homes]
         scores = mixed(step.scores, columns, near, most=most[:, None])
         return Step(scores, replace(state, inner=step.state), step.attention)
 
 
 def squared(asked: Floats, keys: Floats) -> Floats:
-    """The distances (R, K) of some vectors (R, D) to others (R, K, D), squared."""
+    """The distances (R, K) of some vectors (R, D) to others (R, K, D), or to the same (1, K, D),
+    squared."""
     far = np.square(asked).sum(axis=1, keepdims=True) + np.square(keys).sum(axis=2)
     far -= 2 * (keys @ asked[:, :, None])[:, :, 0]
     found: Floats = np.maximum(far, 0)

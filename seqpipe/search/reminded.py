@@ -7,7 +7,6 @@ search through all).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -80,15 +79,15 @@ def weights_of(asked: Floats, beside: Remembered, trust: Trust) -> NDArray[Any]:
 
 
 def nats_beside(
-    lore: Lore, nats: Floats, vectors: Callable[[slice], Floats], contexts: Ints, pieces: Ints
+    lore: Lore, nats: Floats, vectors: Floats, contexts: Ints, pieces: Ints
 ) -> NDArray[np.float32]:
     """What pieces (T,) cost behind contexts (T, G) that by the net alone cost so many nats (T,),
-    told from `vectors` (T, D')."""
+    told from vectors (T, D')."""
     found = np.zeros(len(nats), np.float32)
     for at in range(0, len(nats), _AT_ONCE):
         some = slice(at, at + _AT_ONCE)
         beside = lore.of(contexts[some])
-        weights = weights_of(lore.within(vectors(some)), beside, lore.trust)
+        weights = weights_of(lore.within(vectors[some]), beside, lore.trust)
         mass = weights.sum(axis=1)
         share = lore.trust.most / (1 + mass)
         right = (weights * (beside.pieces == pieces[some, None])).sum(axis=1)
