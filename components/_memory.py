@@ -1,7 +1,8 @@
 """The pairs that a translator remembers, and the vectors that stood before each of their pieces."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -128,8 +129,7 @@ class PairMemory:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "PairMemory":
-        try:
-            held, told = opened(data)
+        with opened(data) as (held, told):
             texts, ends = held["texts"].tobytes(), held["ends"].tolist()
             every = [texts[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(ends)]
             return cls(
@@ -141,13 +141,15 @@ class PairMemory:
                 Trust(**told["trust"]),
                 told["beside"],
             )
-        except (SafetensorError, KeyError, ValueError, TypeError) as error:
-            raise MemoryUnfit(f"its file is damaged ({error})") from error
 
 
-def opened(data: bytes) -> Tuple[Dict[str, np.ndarray], Dict[str, Any]]:
-    """The tensors of a memory's file, and what is told beside them."""
-    held = safetensors.load(data)
-    size = int.from_bytes(data[:8], "little")
-    told: Dict[str, Any] = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["seqpipe"])
-    return held, told
+@contextmanager
+def opened(data: bytes) -> Iterator[Tuple[Dict[str, np.ndarray], Dict[str, Any]]]:
+    """The tensors of a memory's file, and what is told beside them; what is lacking is damage."""
+    try:
+        held = safetensors.load(data)
+        size = int.from_bytes(data[:8], "little")
+        told: Dict[str, Any] = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["seqpipe"])
+        yield held, told
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise MemoryUnfit(f"its file is damaged ({error})") from error

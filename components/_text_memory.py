@@ -6,11 +6,9 @@ from functools import cached_property
 from typing import Tuple
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from seqpipe.components._memory import Room, opened
-from seqpipe.errors import MemoryUnfit
 from seqpipe.search.recalling import Remembered, Trust
 from seqpipe.text.codec import EOS
 from seqpipe.text.rows import Rows
@@ -95,8 +93,7 @@ class TextMemory:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "TextMemory":
-        try:
-            held, told = opened(data)
+        with opened(data) as (held, told):
             return cls(
                 Rows(held["texts"], held["texts.offsets"]),
                 held["keys"],
@@ -105,5 +102,3 @@ class TextMemory:
                 told["beside"],
                 told["pieces"],
             )
-        except (SafetensorError, KeyError, ValueError, TypeError) as error:
-            raise MemoryUnfit(f"its file is damaged ({error})") from error
