@@ -1,6 +1,5 @@
 """A stage that translates beside pairs that it remembers."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, List, Optional, Tuple
@@ -8,11 +7,12 @@ from typing import Any, List, Optional, Tuple
 import numpy as np
 
 from seqpipe.components._memory import PairMemory, Recalled
+from seqpipe.components._mindful import Mindful
 from seqpipe.components._protection import Protection
-from seqpipe.components._stage import Lessons, Stage
+from seqpipe.components._stage import Lessons
 from seqpipe.components._trust import Fit
 from seqpipe.components._trusting import Encoded, Told, fitted, remembering, telling
-from seqpipe.errors import DataEmpty, SettingError
+from seqpipe.errors import DataEmpty
 from seqpipe.search import arrays
 from seqpipe.search.recalling import Recalling, RecallingState, Remembered
 from seqpipe.text.codec import EOS, Codec, Ids
@@ -21,16 +21,12 @@ _BESIDE = 32  # remembered pairs that a source is translated beside
 _SHOWN = 3  # of them that are told
 
 
-class RememberingStage(Stage):
+class RememberingStage(Mindful):
     """Between two texts; what it remembers is saved with it."""
 
     extension: str
     protection: Protection
     memory: Optional[PairMemory] = None
-    optional = frozenset({"memory"})
-
-    def extra(self, name: str) -> bytes:
-        return self.memory.to_bytes() if self.memory is not None else b""
 
     def load_extra(self, name: str, data: bytes) -> None:
         self.memory = PairMemory.from_bytes(data) if data else None
@@ -53,11 +49,8 @@ class RememberingStage(Stage):
         was. Pairs too long for the net are left out. Learning changes what this rests on: a stage
         that learns forgets.
         """
-        self.shim.inside  # noqa: B018  refuses where there is no torch
+        most = self.how_many(beside, usual=_BESIDE)
         before = self.memory
-        most = (before.beside if before else _BESIDE) if beside is None else beside
-        if most < 1:
-            raise SettingError("beside", most, "1 or more")
         known = set(before.pairs if before else ())
         every = dict.fromkeys((source, target) for source, target in pairs)
         new = self._encoded([pair for pair in every if pair not in known])
@@ -72,18 +65,12 @@ class RememberingStage(Stage):
         self.memory = memory
         return fit
 
-    def forget(self) -> None:
-        """Translates by the net alone again."""
-        self.memory = None
-
     def recalled(self, text: str, count: int = _SHOWN) -> List[Recalled]:
         """The remembered pairs that a text is translated beside, those most like it first."""
         return self._recalled([self.protection.mask_text(text).text], count)
 
     def learn(self, lessons: Lessons, **how: Any) -> float:
-        if self.memory is not None:
-            self.forget()
-            warnings.warn(f"{self.name!r} learns, and forgets what it remembered.", stacklevel=2)
+        self.learns()
         return super().learn(lessons, **how)
 
     def remembered(self, ids: Any, lengths: Any) -> Optional[Remembered]:

@@ -1,6 +1,5 @@
 """A stage that goes on with texts, and tells what they cost, beside texts that it remembers."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -9,10 +8,10 @@ from typing import Any, List, Optional, Tuple
 import numpy as np
 
 from seqpipe.components._memory import MEMORY
-from seqpipe.components._stage import Stage
+from seqpipe.components._mindful import Mindful
 from seqpipe.components._text_memory import TextMemory
 from seqpipe.components._trust import USUAL, Case, Fit, fit_trust, room_of
-from seqpipe.errors import DataEmpty, SettingError
+from seqpipe.errors import DataEmpty
 from seqpipe.search import arrays
 from seqpipe.search.recalling import squared
 from seqpipe.search.reminded import Reminded, RemindedState, nats_beside
@@ -51,15 +50,11 @@ class RemindedCarry:
 Read = List[Tuple[np.ndarray, np.ndarray]]
 
 
-class RemindedStage(Stage):
+class RemindedStage(Mindful):
     """What it remembers is saved with it."""
 
     memory: Optional[TextMemory] = None
     extras = MappingProxyType({"memory": MEMORY})
-    optional = frozenset(extras)
-
-    def extra(self, name: str) -> bytes:
-        return self.memory.to_bytes() if self.memory is not None else b""
 
     def load_extra(self, name: str, data: bytes) -> None:
         self.memory = TextMemory.from_bytes(data) if data else None
@@ -77,11 +72,8 @@ class RemindedStage(Stage):
         How much is made of that is fitted to texts that are held out; without such it stays as it
         was. Learning changes what this rests on: a stage that learns forgets.
         """
-        self.shim.inside  # noqa: B018  refuses where there is no torch
+        most = self.how_many(beside, usual=_BESIDE)
         before = self.memory
-        most = (before.beside if before else _BESIDE) if beside is None else beside
-        if most < 1:
-            raise SettingError("beside", most, "1 or more")
         rows = self._ended(texts)
         if not rows and not before:
             raise DataEmpty("what is to be remembered", "text")
@@ -92,16 +84,6 @@ class RemindedStage(Stage):
             memory = replace(memory, trust=trust)
         self.memory = memory
         return fit
-
-    def forget(self) -> None:
-        """Tells by the net alone again."""
-        self.memory = None
-
-    def learns(self) -> None:
-        """What rests on the weights is not kept when they change."""
-        if self.memory is not None:
-            self.forget()
-            warnings.warn(f"{self.name!r} learns, and forgets what it remembered.", stacklevel=3)
 
     def _ended(self, texts: Iterable[str]) -> List[Ids]:
         rows = self._codec().encode([text for text in texts if text])

@@ -58,6 +58,7 @@ SHARED = {
     "_label_scores",
     "_lookup",
     "_memory",
+    "_mindful",
     "_polarity",
     "_protection",
     "_recut",
